@@ -1,0 +1,1 @@
+//! Configuration tables, .properties files, the fastjson dialect, logs in logback's form, clock and host facts.

@@ -1,0 +1,1 @@
+//! Connections: framing, request/response matching, coalesced writes, back-pressure, TLS detection.

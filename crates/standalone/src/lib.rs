@@ -1,0 +1,1 @@
+//! Name server and broker in one process, for laptops and test suites.

@@ -1,0 +1,1 @@
+//! Commit log, consume queues, index, checkpoint: RocketMQ's files on disk.

@@ -1,0 +1,1 @@
+//! mqadmin, quickstart programs and benchmark tools.
