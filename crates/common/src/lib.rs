@@ -1,1 +1,3 @@
 //! Configuration tables, .properties files, the fastjson dialect, logs in logback's form, clock and host facts.
+
+pub mod java;

@@ -1,0 +1,145 @@
+//! Outgoing connections: one per address, made when first needed (contract `wire.md` 7.5).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocketmq_protocol::frame::FRAME_BYTES_MAX;
+use rocketmq_protocol::{Frame, SerializeType};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::call::Request;
+use crate::connection::Connection;
+use crate::driver::{DriverOptions, RequestHandler, drive};
+use crate::error::RemotingError;
+
+/// What a client may be told.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Limits of each connection.
+    pub driver: DriverOptions,
+    /// How requests are written.
+    pub serialize: SerializeType,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// Whether a connection on which a request timed out is closed, as Java's are.
+    pub close_on_timeout: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        ClientOptions {
+            driver: DriverOptions {
+                idle_timeout: Duration::from_secs(120),
+                frame_bytes_max: FRAME_BYTES_MAX,
+                outbound_bytes_max: None,
+            },
+            serialize: SerializeType::Json,
+            connect_timeout: Duration::from_secs(3),
+            close_on_timeout: true,
+        }
+    }
+}
+
+/// Shared by everything that connects as one client instance.
+pub struct RemotingClient {
+    options: ClientOptions,
+    handler: Arc<dyn RequestHandler>,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+/// The connection to one address; the lock lets only one task connect.
+#[derive(Default)]
+struct Slot(tokio::sync::Mutex<Option<Arc<Connection>>>);
+
+impl RemotingClient {
+    /// A client without connections; `handler` serves what peers ask of it.
+    pub fn new(options: ClientOptions, handler: Arc<dyn RequestHandler>) -> RemotingClient {
+        RemotingClient { options, handler, slots: Mutex::default() }
+    }
+
+    /// The open connection to the address (`host:port`), made if there is none.
+    ///
+    /// # Errors
+    /// `connect to <address> failed`.
+    pub async fn connection(&self, address: &str) -> Result<Arc<Connection>, RemotingError> {
+        let slot = Arc::clone(self.slots.lock().entry(address.to_string()).or_default());
+        let mut place = slot.0.lock().await;
+        if let Some(connection) = place.as_ref().filter(|connection| connection.is_open()) {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = self.connect(address).await?;
+        *place = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    async fn connect(&self, address: &str) -> Result<Arc<Connection>, RemotingError> {
+        let failed =
+            |source| RemotingError::Connect { address: address.to_string(), source: Some(source) };
+        let connecting = TcpStream::connect(address);
+        let stream = match tokio::time::timeout(self.options.connect_timeout, connecting).await {
+            Ok(connected) => connected.map_err(failed)?,
+            Err(_) => return Err(failed(std::io::ErrorKind::TimedOut.into())),
+        };
+        stream.set_nodelay(true).map_err(failed)?;
+        let peer = stream.peer_addr().map_err(failed)?;
+        let local = stream.local_addr().map_err(failed)?;
+        let connection = Connection::new(peer, local, self.options.serialize);
+        let handler = Arc::clone(&self.handler);
+        let driver = self.options.driver.clone();
+        tokio::spawn(drive(stream.into_split(), Arc::clone(&connection), handler, driver));
+        Ok(connection)
+    }
+
+    /// Sends a request to the address and waits for its answer; connecting counts.
+    ///
+    /// # Errors
+    /// See [`RemotingError`]. The connection of a request that timed out is closed, if so
+    /// configured.
+    pub async fn invoke(
+        &self,
+        address: &str,
+        request: Request<'_>,
+        timeout: Duration,
+    ) -> Result<Frame, RemotingError> {
+        let started = Instant::now();
+        let connection = self.connection(address).await?;
+        let rest = timeout.saturating_sub(started.elapsed());
+        let answer = connection.invoke(request, rest).await;
+        if self.options.close_on_timeout && matches!(answer, Err(RemotingError::Timeout { .. })) {
+            connection.close();
+        }
+        answer
+    }
+
+    /// Sends a request that wants no answer.
+    pub async fn send_oneway(
+        &self,
+        address: &str,
+        request: Request<'_>,
+    ) -> Result<(), RemotingError> {
+        self.connection(address).await?.send_oneway(request)
+    }
+
+    /// Closes the connection to one address.
+    pub async fn disconnect(&self, address: &str) {
+        let slot = self.slots.lock().remove(address);
+        if let Some(slot) = slot
+            && let Some(connection) = slot.0.lock().await.take()
+        {
+            connection.close();
+        }
+    }
+
+    /// Closes every connection.
+    pub async fn shutdown(&self) {
+        let slots: Vec<_> = self.slots.lock().drain().collect();
+        for (_, slot) in slots {
+            if let Some(connection) = slot.0.lock().await.take() {
+                connection.close();
+            }
+        }
+    }
+}

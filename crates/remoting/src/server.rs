@@ -1,0 +1,176 @@
+//! Listening for connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocketmq_protocol::SerializeType;
+use rocketmq_protocol::frame::FRAME_BYTES_MAX;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::LOGGER;
+use crate::connection::{CloseReason, Connection};
+use crate::driver::{DriverOptions, RequestHandler, drive};
+
+/// How long accepting rests after the system refused (too many open files, say).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Length of the accept queue, as Java's.
+const BACKLOG: i32 = 1024;
+
+/// What a server may be told.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Limits of each connection.
+    pub driver: DriverOptions,
+    /// How answers are written.
+    pub serialize: SerializeType,
+    /// SO_SNDBUF in bytes; 0 leaves it to the system.
+    pub send_buffer_bytes: usize,
+    /// SO_RCVBUF in bytes; 0 leaves it to the system.
+    pub receive_buffer_bytes: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions {
+            driver: DriverOptions {
+                idle_timeout: Duration::from_secs(120),
+                frame_bytes_max: FRAME_BYTES_MAX,
+                outbound_bytes_max: Some(8 * 1024 * 1024),
+            },
+            serialize: SerializeType::Json,
+            send_buffer_bytes: 0,
+            receive_buffer_bytes: 0,
+        }
+    }
+}
+
+/// A listening port and its connections.
+pub struct Server {
+    local: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    connections: Arc<Mutex<Vec<std::sync::Weak<Connection>>>>,
+}
+
+impl Server {
+    /// Binds the address; `[::]` takes IPv4 connections too. Must run inside the runtime that is
+    /// to serve the connections; accepting starts at once.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind(
+        address: SocketAddr,
+        options: ServerOptions,
+        handler: Arc<dyn RequestHandler>,
+    ) -> io::Result<Server> {
+        let listener = listen(address, &options)?;
+        let local = listener.local_addr()?;
+        let (shutdown, stopped) = watch::channel(false);
+        let connections = Arc::default();
+        tokio::spawn(accept(listener, options, handler, stopped, Arc::clone(&connections)));
+        Ok(Server { local, shutdown, connections })
+    }
+
+    /// The bound address.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Stops accepting; connections live on.
+    pub fn stop_accepting(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Stops accepting and closes every connection.
+    pub fn shutdown(&self) {
+        self.stop_accepting();
+        for connection in self.connections.lock().drain(..) {
+            if let Some(connection) = connection.upgrade() {
+                connection.close();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn listen(address: SocketAddr, options: &ServerOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    if options.send_buffer_bytes > 0 {
+        socket.set_send_buffer_size(options.send_buffer_bytes)?;
+    }
+    if options.receive_buffer_bytes > 0 {
+        socket.set_recv_buffer_size(options.receive_buffer_bytes)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept(
+    listener: TcpListener,
+    options: ServerOptions,
+    handler: Arc<dyn RequestHandler>,
+    mut stopped: watch::Receiver<bool>,
+    connections: Arc<Mutex<Vec<std::sync::Weak<Connection>>>>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Ok(local) = stream.local_addr() else { continue };
+                let peer = unmapped(peer);
+                let connection = Connection::new(peer, unmapped(local), options.serialize);
+                remember(&connections, &connection);
+                tokio::spawn(serve(stream, connection, Arc::clone(&handler), options.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(target: LOGGER, "accepting on {:?} failed: {error}", listener.local_addr());
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// Keeps a weak handle, dropping dead ones whenever the list has doubled.
+fn remember(connections: &Mutex<Vec<std::sync::Weak<Connection>>>, connection: &Arc<Connection>) {
+    let mut connections = connections.lock();
+    if connections.len() == connections.capacity() {
+        connections.retain(|known| known.strong_count() > 0);
+    }
+    connections.push(Arc::downgrade(connection));
+}
+
+/// An IPv4 address that arrived at an IPv6 socket, as IPv4.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+async fn serve(
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    handler: Arc<dyn RequestHandler>,
+    options: ServerOptions,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        connection.mark_closed(CloseReason::Exception(error.to_string()));
+        return;
+    }
+    drive(stream.into_split(), connection, handler, options.driver).await;
+}
