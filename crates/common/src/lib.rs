@@ -1,3 +1,4 @@
 //! Configuration tables, .properties files, the fastjson dialect, logs in logback's form, clock and host facts.
 
 pub mod java;
+pub mod durable;
