@@ -1,4 +1,5 @@
 //! Configuration tables, .properties files, the fastjson dialect, logs in logback's form, clock and host facts.
 
+pub mod config;
 pub mod java;
-pub mod durable;
+pub mod properties;
