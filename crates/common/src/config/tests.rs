@@ -2,7 +2,7 @@ use super::*;
 
 crate::config_enum! {
     /// Role.
-    pub enum Role {
+    enum Role {
         /// Master.
         AsyncMaster = "ASYNC_MASTER",
         /// Slave.
