@@ -8,11 +8,13 @@
 
 mod call;
 mod client;
+pub mod config;
 mod connection;
 mod driver;
 mod error;
 mod outbound;
 mod server;
+pub mod tls;
 
 pub use call::{Body, Call, Deferred, Request, Response};
 pub use client::{ClientOptions, RemotingClient};

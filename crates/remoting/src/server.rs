@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::LOGGER;
 use crate::connection::{CloseReason, Connection};
 use crate::driver::{DriverOptions, RequestHandler, drive};
+use crate::tls::{ServerTls, TlsMode};
 
 /// How long accepting rests after the system refused (too many open files, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -32,6 +33,8 @@ pub struct ServerOptions {
     pub send_buffer_bytes: usize,
     /// SO_RCVBUF in bytes; 0 leaves it to the system.
     pub receive_buffer_bytes: usize,
+    /// Whether TLS connections are taken.
+    pub tls: ServerTls,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +48,7 @@ impl Default for ServerOptions {
             serialize: SerializeType::Json,
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
+            tls: ServerTls::default(),
         }
     }
 }
@@ -162,15 +166,54 @@ fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// First byte of a TLS handshake. No plain frame starts with it: it would be too long.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 async fn serve(
     stream: TcpStream,
     connection: Arc<Connection>,
     handler: Arc<dyn RequestHandler>,
     options: ServerOptions,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = serve_stream(stream, &connection, handler, options).await {
+        tracing::warn!(target: LOGGER, "the connection of {} was closed: {error}", connection.peer());
         connection.mark_closed(CloseReason::Exception(error.to_string()));
-        return;
     }
-    drive(stream.into_split(), connection, handler, options.driver).await;
+}
+
+async fn serve_stream(
+    stream: TcpStream,
+    connection: &Arc<Connection>,
+    handler: Arc<dyn RequestHandler>,
+    options: ServerOptions,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let connection = Arc::clone(connection);
+    let ServerOptions { tls, driver, .. } = options;
+    if tls.acceptor.is_none() && tls.mode != TlsMode::Enforcing {
+        drive(stream.into_split(), connection, handler, driver).await;
+        return Ok(());
+    }
+    let mut first = [0];
+    let peeked = tokio::time::timeout(driver.idle_timeout, stream.peek(&mut first));
+    match peeked.await {
+        Ok(Ok(1)) => {}
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was sent")),
+    }
+    match (first[0] == TLS_HANDSHAKE, tls.acceptor) {
+        (true, Some(acceptor)) => {
+            let handshake = tokio::time::timeout(driver.idle_timeout, acceptor.accept(stream));
+            let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+            drive(tokio::io::split(stream), connection, handler, driver).await;
+            Ok(())
+        }
+        (false, _) if tls.mode != TlsMode::Enforcing => {
+            drive(stream.into_split(), connection, handler, driver).await;
+            Ok(())
+        }
+        (true, None) => Err(io::Error::other("no TLS context could be made at the start")),
+        (false, _) => Err(io::Error::other("the server takes TLS connections only")),
+    }
 }
