@@ -1,0 +1,78 @@
+#!/bin/sh
+# The unmodified Java 4.9.2 client, tools and store against a cluster; what `make test` runs.
+#
+#   run.sh [--system ours|java] [--rounds KILL9_ROUNDS]     default: ours, 20 rounds
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+repo=$(cd "$here/../.." && pwd)
+for part in ports process java cluster; do . "$here/../lib/$part.sh"; done
+
+system=ours
+rounds=20
+while [ $# -gt 0 ]; do
+    case $1 in
+    --system) system=$2; shift 2 ;;
+    --rounds) rounds=$2; shift 2 ;;
+    *) sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2; exit 2 ;;
+    esac
+done
+"$here/setup.sh" || exit 1
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/rocketmq-interop.XXXXXX")
+finish() {
+    status=$?
+    trap - EXIT INT TERM HUP
+    cluster_stop "$folder/main"
+    cluster_stop "$folder/mixed"
+    if [ "$status" = 0 ]; then rm -rf "$folder"; else echo "kept for inspection: $folder" >&2; fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+failed=
+step() {
+    echo "== $1"
+    shift
+    "$@" || failed="$failed
+  $*"
+}
+judge() { "$here/java-run" interop.Interop "$@"; }
+
+sizes="mappedFileSizeCommitLog=16777216 mappedFileSizeConsumeQueue=20000 maxHashSlotNum=20000 maxIndexNum=40000"
+mkdir -p "$folder/main"
+# shellcheck disable=SC2086
+cluster_start "$folder/main" "$system" "$system" $sizes || exit 1
+address="127.0.0.1:$NAMESRV_PORT"
+step "client scenarios ($system)" judge "$address" all "broker=$system"
+
+if [ "$system" = java ]; then mqadmin="$here/java-mqadmin"; else mqadmin="sh $ours_dist/bin/mqadmin"; fi
+# shellcheck disable=SC2086
+step "mqadmin beside Java's" "$here/compare-mqadmin.sh" "$address" $mqadmin
+
+echo "== the store in Java's hands and back"
+judge "$address" produce topic=Reopened n=5000 >"$folder/acked" || failed="$failed
+  produce"
+cluster_stop_broker "$folder/main"
+step "Java opens, runs and closes the store" judge - verify-store "dir=$folder/main/store" in-place=true start=true \
+    commitlog=16777216 cq=20000 slots=20000 indexes=40000
+cluster_start_broker "$folder/main" || exit 1
+step "the broker opens it again" judge "$address" consume-all topic=Reopened "acked=$folder/acked"
+cluster_stop "$folder/main"
+
+if [ "$system" = ours ]; then
+    for mix in "java ours" "ours java"; do
+        mkdir -p "$folder/mixed"
+        # shellcheck disable=SC2086
+        cluster_start "$folder/mixed" $mix $sizes || exit 1
+        step "name server and broker: $mix" judge "127.0.0.1:$NAMESRV_PORT" sync,batch,sharing,pull,query-key \
+            "broker=${mix#* }"
+        cluster_stop "$folder/mixed"
+        rm -rf "$folder/mixed"
+    done
+fi
+[ "$rounds" = 0 ] || step "kill -9, $rounds rounds" "$here/kill9.sh" --system "$system" --rounds "$rounds"
+
+[ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }
+echo "interop: everything holds"
