@@ -70,10 +70,7 @@ fn keep_backup(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// There is content, but none of it can be parsed: the caller must not go on as if there was none.
-pub fn load<T>(
-    path: &Path,
-    parse: impl Fn(&[u8]) -> Result<T, String>,
-) -> io::Result<Option<T>> {
+pub fn load<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> io::Result<Option<T>> {
     let read = |path: &Path| match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

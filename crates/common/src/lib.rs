@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod durable;
+pub mod fastjson;
 pub mod java;
 pub mod properties;
