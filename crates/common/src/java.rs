@@ -56,8 +56,8 @@ pub fn to_int(value: i64) -> i32 {
     value as i32
 }
 
-/// Java's `Math.abs(hash) % buckets`-safe form used for bucket choice: `abs` of `i32::MIN` stays
-/// negative in Java and RocketMQ turns it into 0.
+/// `Math.abs` of a hash for choosing a bucket. Java's stays negative for the smallest number, which
+/// RocketMQ then replaces by 0.
 pub fn abs_or_zero(hash: i32) -> i32 {
     hash.checked_abs().unwrap_or(0)
 }
