@@ -1,0 +1,162 @@
+//! A running name server.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use rocketmq_common::clock;
+use rocketmq_common::properties::Properties;
+use rocketmq_protocol::SerializeType;
+use rocketmq_remoting::Server;
+use rocketmq_remoting::config::NettyServerConfig;
+use rocketmq_remoting::tls::ServerTls;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval_at};
+
+use crate::processor::{LiveConfig, Processor};
+use crate::routes::BROKER_EXPIRED_MS;
+use crate::{KvConfig, LOGGER, NamesrvConfig, Routes};
+
+/// First scan for expired brokers after the start, and the time between scans.
+const SCAN_FIRST: Duration = Duration::from_secs(5);
+const SCAN_PERIOD: Duration = Duration::from_secs(10);
+/// The same for logging the key-value table.
+const KV_LOG_FIRST: Duration = Duration::from_secs(60);
+const KV_LOG_PERIOD: Duration = Duration::from_secs(600);
+
+/// What a name server is started with.
+#[derive(Clone, Debug, Default)]
+pub struct NameServerSettings {
+    /// Its own settings.
+    pub namesrv: NamesrvConfig,
+    /// Those of its port.
+    pub netty: NettyServerConfig,
+    /// Keys of the configuration file that belong to neither.
+    pub extra: Properties,
+    /// How it writes headers.
+    pub serialize: SerializeType,
+    /// Whether it takes TLS connections.
+    pub tls: ServerTls,
+    /// The address to listen on; `None` for all of the host's at `listenPort`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Why a name server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port cannot be bound.
+    #[error(
+        "java.net.BindException: {source}: listenPort={port}; stop the process that listens there, or set another listenPort with -c"
+    )]
+    Bind {
+        /// The port.
+        port: i32,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The key-value table cannot be read.
+    #[error("{0}")]
+    KvConfig(io::Error),
+}
+
+/// What all connections share.
+pub(crate) struct State {
+    pub(crate) routes: RwLock<Routes>,
+    pub(crate) kv: Mutex<KvConfig>,
+    pub(crate) config: Mutex<LiveConfig>,
+}
+
+/// A name server; stops when dropped.
+pub struct NameServer {
+    server: Server,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl NameServer {
+    /// Reads the key-value table, binds the port and serves. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(settings: NameServerSettings) -> Result<NameServer, StartError> {
+        let kv_path = PathBuf::from(&settings.namesrv.kv_config_path);
+        let kv = KvConfig::load(kv_path).map_err(StartError::KvConfig)?;
+        let port = settings.netty.listen_port;
+        let mut options = settings.netty.options(settings.serialize);
+        options.tls = settings.tls;
+        let config =
+            LiveConfig { namesrv: settings.namesrv, netty: settings.netty, extra: settings.extra };
+        let state = Arc::new(State {
+            routes: RwLock::default(),
+            kv: Mutex::new(kv),
+            config: Mutex::new(config),
+        });
+        let handler = Arc::new(Processor { state: Arc::clone(&state) });
+        let bound = match settings.listen {
+            Some(address) => Server::bind(address, options, handler),
+            None => bind_all(port, options, handler),
+        };
+        let server = bound.map_err(|source| StartError::Bind { port, source })?;
+        let tasks =
+            vec![tokio::spawn(scan_brokers(Arc::clone(&state))), tokio::spawn(log_kv(state))];
+        Ok(NameServer { server, tasks })
+    }
+
+    /// The bound address.
+    pub fn local(&self) -> SocketAddr {
+        self.server.local()
+    }
+
+    /// Stops serving and closes every connection.
+    pub fn shutdown(&self) {
+        self.server.shutdown();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// Listens on every address, IPv6 and IPv4; on IPv4 alone where the host has no IPv6.
+fn bind_all(
+    port: i32,
+    options: rocketmq_remoting::ServerOptions,
+    handler: Arc<Processor>,
+) -> io::Result<Server> {
+    let port = u16::try_from(port).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, "a port lies between 0 and 65535")
+    })?;
+    let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    match Server::bind(all, options.clone(), Arc::clone(&handler) as _) {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            Server::bind(SocketAddr::from(([0, 0, 0, 0], port)), options, handler)
+        }
+        bound => bound,
+    }
+}
+
+/// Drops brokers that have stopped registering.
+async fn scan_brokers(state: Arc<State>) {
+    let mut ticks = interval_at(Instant::now() + SCAN_FIRST, SCAN_PERIOD);
+    loop {
+        ticks.tick().await;
+        let expired = state.routes.read().expired(clock::now_ms());
+        for (broker_addr, _) in expired {
+            tracing::warn!(target: LOGGER, thread = "NSScheduledThread1", "The broker channel expired, {broker_addr} {BROKER_EXPIRED_MS}ms");
+            state.routes.write().broker_lost(&broker_addr);
+        }
+    }
+}
+
+async fn log_kv(state: Arc<State>) {
+    let mut ticks = interval_at(Instant::now() + KV_LOG_FIRST, KV_LOG_PERIOD);
+    loop {
+        ticks.tick().await;
+        state.kv.lock().log_all();
+    }
+}
