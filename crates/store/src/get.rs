@@ -154,8 +154,8 @@ pub struct Arrival<'a> {
 
 /// Is told of every message as it becomes readable: how long polls are answered without polling.
 pub trait ArrivalListener: Send + Sync {
-    /// Called on the thread that committed, without any lock of the store held. It must not
-    /// block; reading the store is allowed.
+    /// Called on the thread that committed. It must not block, put or commit; reading the store
+    /// is allowed.
     fn arrived(&self, arrival: Arrival<'_>);
 }
 

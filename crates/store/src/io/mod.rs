@@ -1,0 +1,181 @@
+//! Everything of the commit log that depends on the operating system: allocating, writing and
+//! syncing files, locks, disk figures. Linux and macOS; the macOS branches are not run in CI.
+
+mod facts;
+mod lock;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use facts::{disk_space, modified_ms, next_data, physical_memory, sync_directory};
+pub(crate) use lock::RecordLock;
+
+use crate::error::StoreError;
+
+/// What is done to a file, as a fault injector sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskOperation {
+    /// Creating and allocating a segment.
+    Allocate,
+    /// Writing records.
+    Write,
+    /// Making writes durable.
+    Sync,
+}
+
+/// Decides in tests which operations fail, and how.
+pub trait DiskFaults: Send + Sync {
+    /// Called before each operation; an error is returned instead of doing it.
+    fn before(&self, operation: DiskOperation, path: &Path) -> io::Result<()>;
+}
+
+/// The way to the disk. It costs one branch when no faults are injected.
+#[derive(Clone, Default)]
+pub struct Disk {
+    faults: Option<Arc<dyn DiskFaults>>,
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disk").field("faults", &self.faults.is_some()).finish()
+    }
+}
+
+impl Disk {
+    /// A disk on which the given faults happen.
+    pub fn with_faults(faults: Arc<dyn DiskFaults>) -> Disk {
+        Disk { faults: Some(faults) }
+    }
+
+    fn check(&self, operation: DiskOperation, path: &Path) -> io::Result<()> {
+        match &self.faults {
+            Some(faults) => faults.before(operation, path),
+            None => Ok(()),
+        }
+    }
+
+    /// Creates a file of `len` zero bytes whose blocks really exist, so that writing to it cannot
+    /// fail for lack of space. Nothing is left behind on failure.
+    pub(crate) fn create_allocated(&self, path: &Path, len: u64) -> Result<File, StoreError> {
+        let created = self.check(DiskOperation::Allocate, path).and_then(|()| {
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)
+        });
+        let file = created.map_err(|source| StoreError::io("create", path, source))?;
+        if let Err(source) = allocate(&file, len) {
+            let _ = std::fs::remove_file(path);
+            return Err(StoreError::io("allocate", path, source));
+        }
+        Ok(file)
+    }
+
+    /// Writes all bytes at a place in the file.
+    pub(crate) fn write_all_at(
+        &self,
+        file: &File,
+        path: &Path,
+        bytes: &[u8],
+        at: u64,
+    ) -> Result<(), StoreError> {
+        self.check(DiskOperation::Write, path)
+            .and_then(|()| write_all_at(file, bytes, at))
+            .map_err(|source| StoreError::io("write", path, source))
+    }
+
+    /// Makes the file's data (not its times) durable.
+    pub(crate) fn sync_data(&self, file: &File, path: &Path) -> Result<(), StoreError> {
+        self.check(DiskOperation::Sync, path)
+            .and_then(|()| sync_data(file))
+            .map_err(|source| StoreError::io("fdatasync", path, source))
+    }
+}
+
+/// Allocates the file's blocks and gives it that length.
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    use rustix::io::Errno;
+    loop {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
+            Ok(()) => return file.set_len(len),
+            Err(Errno::INTR) => {}
+            // The file system cannot reserve blocks: write them.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                return write_zeros(file, 0, len);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Writes zeros from `from` up to `to`.
+pub(crate) fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
+    while from < to {
+        let len = usize::try_from(to - from).unwrap_or(usize::MAX).min(ZEROS.len());
+        write_all_at(file, &ZEROS[..len], from)?;
+        from += len as u64;
+    }
+    Ok(())
+}
+
+fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                at += written as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the file's data is on the medium.
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    // macOS answers fsync from the drive's cache; only F_FULLFSYNC reaches the medium.
+    #[cfg(target_vendor = "apple")]
+    return Ok(rustix::fs::fcntl_fullfsync(file)?);
+    #[cfg(not(target_vendor = "apple"))]
+    loop {
+        match rustix::fs::fdatasync(file) {
+            Err(rustix::io::Errno::INTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allocated_file_has_its_length_and_its_blocks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let file = Disk::default().create_allocated(&path, 1 << 20).unwrap();
+        let metadata = file.metadata().unwrap();
+        assert_eq!(metadata.len(), 1 << 20);
+        use std::os::unix::fs::MetadataExt;
+        assert!(metadata.blocks() * 512 >= 1 << 20);
+    }
+
+    #[test]
+    fn a_failed_allocation_leaves_no_file() {
+        struct Full;
+        impl DiskFaults for Full {
+            fn before(&self, _: DiskOperation, _: &Path) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let disk = Disk::with_faults(Arc::new(Full));
+        assert!(disk.create_allocated(&path, 4096).is_err());
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,197 @@
+//! Deleting what is old, and watching the disk (contract `store.md` 15).
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::clock::now_ms;
+use crate::shared::Core;
+use crate::error::StoreError;
+use crate::flush::millis;
+use crate::io::{disk_space, modified_ms};
+use crate::service::Signal;
+use crate::state::Refusal;
+
+/// Most commit log segments deleted in one pass.
+const DELETED_PER_PASS_MAX: usize = 10;
+/// Passes that a request by hand asks for.
+const MANUAL_PASSES: i64 = 20;
+const HOUR_MS: i64 = 3_600_000;
+
+/// System property `rocketmq.broker.diskSpaceWarningLevelRatio` of Java, as an environment
+/// variable: usage above which messages are refused.
+fn warning_ratio() -> f64 {
+    ratio_from("ROCKETMQ_BROKER_DISKSPACEWARNINGLEVELRATIO", 0.90)
+}
+
+/// System property `rocketmq.broker.diskSpaceCleanForciblyRatio` of Java, as an environment
+/// variable: usage above which segments are deleted before they expire.
+pub(crate) fn clean_forcibly_ratio() -> f64 {
+    ratio_from("ROCKETMQ_BROKER_DISKSPACECLEANFORCIBLYRATIO", 0.85)
+}
+
+fn ratio_from(variable: &str, default: f64) -> f64 {
+    let value = std::env::var(variable).ok().and_then(|text| text.trim().parse().ok());
+    value.filter(|ratio: &f64| ratio.is_finite()).unwrap_or(default)
+}
+
+/// Usage ratio of the file system of a path; -1 when the path is missing.
+pub(crate) fn disk_ratio(path: &Path) -> f64 {
+    disk_space(path).map_or(-1.0, |space| space.ratio())
+}
+
+/// What a look at the disks said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Space {
+    /// Messages must be refused.
+    full: bool,
+    /// Segments must go before they expire.
+    clean_immediately: bool,
+    /// Expired segments must go at any hour.
+    to_delete: bool,
+}
+
+fn judge(ratio: f64, max_used_percent: i32) -> Space {
+    let max_used = f64::from(max_used_percent.clamp(10, 95)) / 100.0;
+    let full = ratio > warning_ratio();
+    Space {
+        full,
+        clean_immediately: full || ratio > clean_forcibly_ratio(),
+        to_delete: ratio < 0.0 || ratio > max_used,
+    }
+}
+
+impl Core {
+    /// The usage ratio that counts for the commit log: the least of its directories'.
+    pub(crate) fn commit_log_ratio(&self) -> f64 {
+        let paths = self.settings().commit_log_paths();
+        paths.iter().map(|path| disk_ratio(path)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Usage ratio of the consume queues' directory.
+    pub(crate) fn consume_queue_ratio(&self) -> f64 {
+        disk_ratio(&self.root.join("consumequeue"))
+    }
+
+    /// Looks at the disks and sets or clears the disk-full flag. Returns whether expired segments
+    /// are to be deleted at any hour.
+    pub(crate) fn check_disk(&self) -> bool {
+        let config = self.settings();
+        let physical = self.commit_log_ratio();
+        let logical = self.consume_queue_ratio();
+        let (log, queues) = (
+            judge(physical, config.disk_max_used_space_ratio),
+            judge(logical, config.disk_max_used_space_ratio),
+        );
+        self.clean_immediately
+            .store(log.clean_immediately || queues.clean_immediately, Ordering::Release);
+        if log.full || queues.full {
+            let (what, ratio, path) = match log.full {
+                true => ("physic", physical, config.store_path_commit_log.clone()),
+                false => ("logics", logical, config.store_path_root_dir.clone()),
+            };
+            let reason = format!("{what} disk maybe full soon {ratio}, so mark disk full, storePathPhysic={path}");
+            let advice = "free space on it or lower fileReservedTime";
+            if self.state.refuse(Refusal::DiskFull, format!("{reason}; {advice}")) {
+                tracing::error!(target: "RocketmqStoreError", "{reason}");
+            }
+        } else if self.state.lift(Refusal::DiskFull) {
+            tracing::info!(target: "RocketmqStore", "physic disk space OK {physical}, so mark disk ok, storePathPhysic={}", config.store_path_commit_log);
+        }
+        log.to_delete || queues.to_delete
+    }
+
+    /// One pass over commit log, consume queues and index.
+    pub(crate) fn clean(&self, signal: &Signal) -> Result<(), StoreError> {
+        let deleted = self.clean_commit_log(signal)?;
+        let min = self.log.min_offset();
+        if deleted > 0 {
+            self.dispatcher.queues.delete_before(min)?;
+            self.dispatcher.queues.correct_min(min);
+            if let Some(index) = &self.dispatcher.index {
+                index.delete_before(min)?;
+            }
+        }
+        self.dispatcher.queues.close_idle();
+        Ok(())
+    }
+
+    fn clean_commit_log(&self, signal: &Signal) -> Result<usize, StoreError> {
+        let config = self.settings();
+        let space_full = self.check_disk();
+        let time_up = config.delete_hours()?.contains(&local_hour());
+        let manual = self.manual_passes.load(Ordering::Acquire);
+        if !time_up && !space_full && manual <= 0 {
+            return Ok(0);
+        }
+        if manual > 0 {
+            self.manual_passes.fetch_sub(1, Ordering::AcqRel);
+        }
+        let at_once =
+            config.clean_file_forcibly_enable && self.clean_immediately.load(Ordering::Acquire);
+        tracing::info!(
+            target: "RocketmqStore",
+            "begin to delete before {} hours file. timeup: {time_up} spacefull: {space_full} manualDeleteFileSeveralTimes: {manual} cleanAtOnce: {at_once}",
+            config.file_reserved_time,
+        );
+        let expired_before = now_ms() - i64::from(config.file_reserved_time) * HOUR_MS;
+        let mut deleted = 0;
+        while deleted < DELETED_PER_PASS_MAX {
+            let segments = self.log.segments();
+            let Some(first) = segments.first().filter(|_| segments.len() > 1) else { break };
+            let modified = modified_ms(first.path()).unwrap_or(i64::MAX);
+            // What is not yet on the disk, or not in the queues, is never old.
+            let in_use = first.end() > self.flusher.flushed()
+                || first.end() > self.dispatched_end.load(Ordering::Acquire);
+            if in_use || (modified > expired_before && !at_once) || !segments.delete_first()? {
+                break;
+            }
+            deleted += 1;
+            if !signal.sleep(millis(config.delete_commit_log_files_interval)) {
+                break;
+            }
+        }
+        if deleted == 0 && space_full {
+            tracing::warn!(target: "RocketmqStore", "disk space will be full soon, but delete file failed.");
+        }
+        Ok(deleted)
+    }
+
+    /// See [`crate::MessageStore::delete_expired_files_manually`].
+    pub(crate) fn ask_for_deletion(&self) {
+        self.manual_passes.store(MANUAL_PASSES, Ordering::Release);
+    }
+
+    /// Looks for segments that do not touch (every ten minutes).
+    pub(crate) fn self_check(&self) {
+        for (end, start) in self.log.segments().gaps() {
+            tracing::error!(target: "RocketmqStoreError", "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match. pre file ends at {end}, cur file starts at {start}");
+        }
+    }
+}
+
+/// The hour of the machine's time zone.
+fn local_hour() -> i8 {
+    jiff::Zoned::now().hour()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratios_decide_in_steps() {
+        let all = |full, clean_immediately, to_delete| Space { full, clean_immediately, to_delete };
+        assert_eq!(judge(0.95, 75), all(true, true, true));
+        assert_eq!(judge(0.90, 75), all(false, true, true));
+        assert_eq!(judge(0.80, 75), all(false, false, true));
+        assert_eq!(judge(0.75, 75), all(false, false, false));
+        assert_eq!(judge(-1.0, 75), all(false, false, true));
+        assert_eq!(judge(0.20, 1), all(false, false, true));
+        assert_eq!(judge(0.85, 100), all(false, false, false));
+    }
+
+    #[test]
+    fn a_missing_path_has_ratio_minus_one() {
+        assert_eq!(disk_ratio(Path::new("/no/such/path")), -1.0);
+    }
+}
