@@ -1,0 +1,337 @@
+//! Consume queues: for each topic and queue id the places of its messages in the commit log
+//! (contract `store.md` 4).
+//!
+//! One dispatcher writes ([`ConsumeQueues::put`], then [`ConsumeQueues::end_round`], after which
+//! readers see the entries); anybody reads. An idle queue costs its entry in the table: files are
+//! opened when they are used and closed by [`ConsumeQueues::close_idle`].
+
+mod files;
+mod queue;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::StoreError;
+pub(crate) use files::names;
+use queue::Queue;
+
+/// Bytes of an entry: i64 physical offset, i32 size, i64 tags code.
+pub const ENTRY_BYTES: usize = 20;
+/// Size of the entries that fill the front of a queue which starts in the middle of a file.
+pub(crate) const FILLER_SIZE: i32 = i32::MAX;
+
+/// One entry of a consume queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// Where the record starts in the commit log.
+    pub physical_offset: i64,
+    /// Size of the record in bytes.
+    pub size: i32,
+    /// Hash of the tags, or the delivery time of a delayed message.
+    pub tags_code: i64,
+}
+
+impl QueueEntry {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.physical_offset.to_be_bytes());
+        out.extend_from_slice(&self.size.to_be_bytes());
+        out.extend_from_slice(&self.tags_code.to_be_bytes());
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<QueueEntry> {
+        let (offset, rest) = bytes.split_first_chunk::<8>()?;
+        let (size, rest) = rest.split_first_chunk::<4>()?;
+        Some(QueueEntry {
+            physical_offset: i64::from_be_bytes(*offset),
+            size: i32::from_be_bytes(*size),
+            tags_code: i64::from_be_bytes(*rest.first_chunk::<8>()?),
+        })
+    }
+
+    /// Java's test in recovery: zeros, as behind the last entry, are not valid.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.physical_offset >= 0 && self.size > 0
+    }
+
+    /// End of the record in the commit log; `None` for a filler.
+    pub(crate) fn physical_end(&self) -> Option<i64> {
+        let filler = self.physical_offset == 0 && self.size == FILLER_SIZE;
+        (!filler).then(|| self.physical_offset.saturating_add(i64::from(self.size)))
+    }
+}
+
+type Topics = HashMap<Arc<str>, BTreeMap<i32, Arc<Queue>>>;
+
+/// Every consume queue of a store.
+pub struct ConsumeQueues {
+    root: PathBuf,
+    file_size: u64,
+    topics: RwLock<Topics>,
+    /// Queues that got entries in this round.
+    round: Mutex<Vec<Arc<Queue>>>,
+    /// Queues with entries that are not on the medium yet.
+    dirty: Mutex<Vec<Arc<Queue>>>,
+    /// Queues with open files.
+    open: Mutex<Vec<Arc<Queue>>>,
+}
+
+impl std::fmt::Debug for ConsumeQueues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ConsumeQueues({}, {} topics)", self.root.display(), self.topics.read().len())
+    }
+}
+
+impl ConsumeQueues {
+    /// Lists `<root>/consumequeue/<topic>/<queueId>/`. `file_size` is a multiple of
+    /// [`ENTRY_BYTES`]. A folder whose name is no queue id is passed over.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or a file in it is not named by its start offset.
+    pub fn load(root: &Path, file_size: u64) -> Result<ConsumeQueues, StoreError> {
+        let root = root.join("consumequeue");
+        std::fs::create_dir_all(&root).map_err(|source| StoreError::io("create", &root, source))?;
+        let mut topics = Topics::new();
+        for topic in files::names(&root)? {
+            let folder = root.join(&topic);
+            if !folder.is_dir() {
+                continue;
+            }
+            let topic: Arc<str> = topic.into();
+            let mut queues = BTreeMap::new();
+            for name in files::names(&folder)? {
+                let Ok(queue_id) = name.parse::<i32>() else { continue };
+                let starts = files::starts(&folder.join(&name), file_size)?;
+                let queue = Queue::loaded(&topic, queue_id, file_size, &starts);
+                queues.insert(queue_id, Arc::new(queue));
+            }
+            topics.insert(topic, queues);
+        }
+        Ok(ConsumeQueues {
+            root,
+            file_size,
+            topics: RwLock::new(topics),
+            round: Mutex::default(),
+            dirty: Mutex::default(),
+            open: Mutex::default(),
+        })
+    }
+
+    fn folder(&self, topic: &str, queue_id: i32) -> PathBuf {
+        self.root.join(topic).join(queue_id.to_string())
+    }
+
+    fn queue(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
+        self.topics.read().get(topic)?.get(&queue_id).cloned()
+    }
+
+    fn queue_or_new(&self, topic: &str, queue_id: i32) -> Arc<Queue> {
+        if let Some(queue) = self.queue(topic, queue_id) {
+            return queue;
+        }
+        let mut topics = self.topics.write();
+        let name = topics.get_key_value(topic).map(|(name, _)| Arc::clone(name));
+        let name = name.unwrap_or_else(|| topic.into());
+        let new = || Arc::new(Queue::loaded(&name, queue_id, self.file_size, &[]));
+        let queues = topics.entry(Arc::clone(&name)).or_default();
+        Arc::clone(queues.entry(queue_id).or_insert_with(new))
+    }
+
+    /// Every queue with its topic and id.
+    fn all(&self) -> Vec<(String, i32, Arc<Queue>)> {
+        let topics = self.topics.read();
+        let queues = topics.iter().flat_map(|(topic, queues)| {
+            queues.iter().map(|(id, queue)| (topic.to_string(), *id, Arc::clone(queue)))
+        });
+        queues.collect()
+    }
+
+    /// Finds the end of every queue. Returns the largest physical offset that the queues reach
+    /// (the end of the record of their last entry), 0 when they are empty.
+    pub fn recover(&self) -> Result<i64, StoreError> {
+        let mut end = 0;
+        for (topic, queue_id, queue) in self.all() {
+            let folder = self.folder(&topic, queue_id);
+            end = end.max(queue.recover(&folder)?);
+            queue.close();
+        }
+        Ok(end)
+    }
+
+    /// Drops every entry whose record does not end at or before `physical_end`.
+    pub fn truncate_dirty(&self, physical_end: i64) -> Result<(), StoreError> {
+        for (topic, queue_id, queue) in self.all() {
+            queue.truncate(&self.folder(&topic, queue_id), physical_end)?;
+            queue.close();
+        }
+        Ok(())
+    }
+
+    /// Deletes every queue.
+    pub fn destroy_all(&self) -> Result<(), StoreError> {
+        for topic in self.topics() {
+            self.delete_topic(&topic)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an entry at its queue offset; readers see it after [`ConsumeQueues::end_round`]. An
+    /// entry that is there already, as when the log is dispatched again, is passed over.
+    pub fn put(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        queue_offset: i64,
+        entry: QueueEntry,
+    ) -> Result<(), StoreError> {
+        let queue = self.queue_or_new(topic, queue_id);
+        if queue.put(queue_offset, entry) {
+            self.round.lock().push(queue);
+        }
+        Ok(())
+    }
+
+    /// Writes what was put since the last round and shows it to readers.
+    ///
+    /// # Errors
+    /// A file cannot be written. What could not be written stays for the next round.
+    pub fn end_round(&self) -> Result<(), StoreError> {
+        let mut round = self.round.lock();
+        if round.is_empty() {
+            return Ok(());
+        }
+        while let Some(queue) = round.last() {
+            let written = queue.write_pending(|| self.folder_of(queue));
+            if written?.newly_dirty {
+                self.dirty.lock().push(Arc::clone(queue));
+            }
+            if queue.note_open() {
+                self.open.lock().push(Arc::clone(queue));
+            }
+            round.pop();
+        }
+        Ok(())
+    }
+
+    /// Folder of a queue, put together when one of its files has to be opened or created.
+    fn folder_of(&self, queue: &Queue) -> PathBuf {
+        self.folder(&queue.topic, queue.queue_id)
+    }
+
+    /// Appends up to `max_entries` entries from queue offset `from` on. Nothing outside the
+    /// queue's bounds is read.
+    pub fn read(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: i64,
+        max_entries: usize,
+        out: &mut Vec<QueueEntry>,
+    ) -> Result<(), StoreError> {
+        let Some(queue) = self.queue(topic, queue_id) else { return Ok(()) };
+        queue.read(|| self.folder(topic, queue_id), from, max_entries, out)?;
+        if queue.note_open() {
+            self.open.lock().push(queue);
+        }
+        Ok(())
+    }
+
+    /// First queue offset and the one behind the last; `None` for an unknown queue.
+    pub fn bounds(&self, topic: &str, queue_id: i32) -> Option<(i64, i64)> {
+        self.queue(topic, queue_id).map(|queue| queue.bounds())
+    }
+
+    /// Moves the first offset of every queue behind the entries whose records are gone.
+    pub fn correct_min(&self, commit_log_min: i64) {
+        for (topic, queue_id, queue) in self.all() {
+            let corrected = queue.correct_min(|| self.folder(&topic, queue_id), commit_log_min);
+            if let Err(error) = corrected {
+                tracing::error!(target: "RocketmqStoreError", "consume queue of {topic} {queue_id}: {error}");
+            }
+        }
+    }
+
+    /// Deletes files all of whose records are gone, never a queue's last; returns how many.
+    pub fn delete_before(&self, commit_log_min: i64) -> Result<usize, StoreError> {
+        let mut deleted = 0;
+        for (topic, queue_id, queue) in self.all() {
+            deleted += queue.delete_before(&self.folder(&topic, queue_id), commit_log_min)?;
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes a topic's queues with their files.
+    pub fn delete_topic(&self, topic: &str) -> Result<(), StoreError> {
+        let Some(queues) = self.topics.write().remove(topic) else { return Ok(()) };
+        queues.values().for_each(|queue| queue.forget());
+        let folder = self.root.join(topic);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("delete", &folder, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All topics with queues.
+    pub fn topics(&self) -> Vec<String> {
+        self.topics.read().keys().map(|topic| topic.to_string()).collect()
+    }
+
+    /// Shows every queue: topic, queue id, first offset, offset behind the last.
+    pub fn for_each_queue(&self, mut see: impl FnMut(&str, i32, i64, i64)) {
+        for (topic, queues) in self.topics.read().iter() {
+            for (queue_id, queue) in queues {
+                let (min, max) = queue.bounds();
+                see(topic, *queue_id, min, max);
+            }
+        }
+    }
+
+    /// The offset of the message stored at that time, or the nearer neighbour; 0 for an unknown
+    /// or empty queue (contract `store.md` 14). `store_time_of` tells a record's store time.
+    pub fn offset_by_time(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        timestamp_ms: i64,
+        store_time_of: impl Fn(i64, i32) -> Option<i64>,
+    ) -> Result<i64, StoreError> {
+        let Some(queue) = self.queue(topic, queue_id) else { return Ok(0) };
+        let found = queue.offset_by_time(&self.folder(topic, queue_id), timestamp_ms, |entry| {
+            store_time_of(entry.physical_offset, entry.size)
+        });
+        if queue.note_open() {
+            self.open.lock().push(queue);
+        }
+        found
+    }
+
+    /// Brings what was written to the medium.
+    ///
+    /// # Errors
+    /// The first file that cannot be synced; it and those behind it stay to be synced.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mut dirty = std::mem::take(&mut *self.dirty.lock());
+        while let Some(queue) = dirty.pop() {
+            if let Err(error) = queue.sync(|| self.folder_of(&queue)) {
+                dirty.push(queue);
+                self.dirty.lock().append(&mut dirty);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the files of queues that were not used since the last call.
+    pub fn close_idle(&self) {
+        let open = std::mem::take(&mut *self.open.lock());
+        let still: Vec<_> = open.into_iter().filter(|queue| !queue.close_if_idle()).collect();
+        self.open.lock().extend(still);
+    }
+}
+
+#[cfg(test)]
+mod tests;

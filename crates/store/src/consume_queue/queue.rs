@@ -1,0 +1,514 @@
+//! One consume queue.
+//!
+//! Positions are bytes from the queue's logical start (`queue offset × 20`). Files are adjacent
+//! and of equal size, so the first start and the end say which there are.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::files;
+use super::{ENTRY_BYTES, FILLER_SIZE, QueueEntry};
+use crate::error::StoreError;
+use crate::io::{modified_ms, sync_data, write_zeros};
+
+const ENTRY: u64 = ENTRY_BYTES as u64;
+/// Bytes read at once where many entries are walked.
+const CHUNK_BYTES: usize = 3200 * ENTRY_BYTES;
+/// Bytes of the first chunk: most queues are short.
+const FIRST_CHUNK_BYTES: usize = 200 * ENTRY_BYTES;
+/// Files of a queue that recovery walks, from the last: older ones are known to be full.
+const RECOVERED_FILES: u64 = 3;
+
+pub(super) struct Queue {
+    pub(super) topic: Arc<str>,
+    pub(super) queue_id: i32,
+    file_size: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Start of the first file.
+    first: u64,
+    /// Start behind the last file; equal to `first` when there is none.
+    files_end: u64,
+    /// End of the valid entries; readers see nothing behind it.
+    end: u64,
+    /// First entry whose record is still there.
+    min: u64,
+    /// Entries put but not written; they follow `end`.
+    pending: Vec<u8>,
+    /// End of the record of the newest entry, put or written.
+    physical_end: i64,
+    /// Up to where the blocks of the file being written exist.
+    allocated_end: u64,
+    /// Start of what is written but not on the medium.
+    dirty_from: Option<u64>,
+    writer: Option<(u64, File)>,
+    /// Full files that are not on the medium yet.
+    rolled: Vec<(u64, File)>,
+    reader: Option<(u64, Arc<File>)>,
+    /// Used since the last look of [`Queue::close_if_idle`].
+    used: bool,
+    /// In the list of queues with open files.
+    listed_open: bool,
+    /// The topic was deleted; nothing is written any more.
+    forgotten: bool,
+}
+
+/// What [`Queue::write_pending`] did.
+pub(super) struct Written {
+    /// There was nothing unsynced before.
+    pub(super) newly_dirty: bool,
+}
+
+impl Queue {
+    /// A queue with these files, each ending where the next starts.
+    pub(super) fn loaded(topic: &Arc<str>, queue_id: i32, file_size: u64, starts: &[u64]) -> Queue {
+        let first = starts.first().copied().unwrap_or(0);
+        let files_end = starts.last().map_or(0, |last| last + file_size);
+        let state = State { first, files_end, end: files_end, min: first, ..State::default() };
+        Queue { topic: Arc::clone(topic), queue_id, file_size, state: Mutex::new(state) }
+    }
+
+    pub(super) fn bounds(&self) -> (i64, i64) {
+        let state = self.state.lock();
+        ((state.min / ENTRY) as i64, (state.end / ENTRY) as i64)
+    }
+
+    /// Takes an entry for the next round; true if the queue was not yet part of it.
+    pub(super) fn put(&self, queue_offset: i64, entry: QueueEntry) -> bool {
+        let mut state = self.state.lock();
+        let end_of_record = entry.physical_end().unwrap_or(0);
+        if end_of_record <= state.physical_end {
+            return false;
+        }
+        let Ok(offset) = u64::try_from(queue_offset) else { return false };
+        let at = offset.saturating_mul(ENTRY);
+        let current = state.end + state.pending.len() as u64;
+        let first_of_round = state.pending.is_empty();
+        if at < current {
+            tracing::warn!(target: "RocketmqStore", "Build  consume queue repeatedly, expectLogicOffset: {at} currentLogicOffset: {current} Topic: {} QID: {}", self.topic, self.queue_id);
+            return false;
+        }
+        if at > current {
+            if state.files_end == state.first && state.pending.is_empty() {
+                self.start_at(&mut state, at);
+            } else {
+                tracing::error!(target: "RocketmqStoreError", "[BUG]logic queue order maybe wrong, expectLogicOffset: {at} currentLogicOffset: {current} Topic: {} QID: {} Diff: {}", self.topic, self.queue_id, at - current);
+            }
+        }
+        entry.encode(&mut state.pending);
+        state.physical_end = end_of_record;
+        first_of_round
+    }
+
+    /// Lets an empty queue start in the middle: fillers stand before the first entry.
+    fn start_at(&self, state: &mut State, at: u64) {
+        let start = at - at % self.file_size;
+        (state.first, state.files_end, state.end, state.min) = (start, start, start, at);
+        let filler = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
+        for _ in 0..(at - start) / ENTRY {
+            filler.encode(&mut state.pending);
+        }
+    }
+
+    /// Writes the pending entries, rolling to new files as needed.
+    pub(super) fn write_pending(
+        &self,
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<Written, StoreError> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        state.used = true;
+        let newly_dirty = state.dirty_from.is_none() && !state.forgotten;
+        let mut done = 0;
+        let outcome = loop {
+            let rest = &state.pending[done..];
+            if rest.is_empty() || state.forgotten {
+                break Ok(());
+            }
+            let start = state.end - state.end % self.file_size;
+            let in_file = state.end - start;
+            let len = rest.len().min((self.file_size - in_file) as usize);
+            let range = (start, in_file, len as u64);
+            if let Err(error) = self.prepare(state, range, &folder) {
+                break Err(error);
+            }
+            let Some((_, file)) = &state.writer else { break Ok(()) };
+            if let Err(source) = file.write_all_at(&state.pending[done..done + len], in_file) {
+                break Err(StoreError::io("write", &files::path(&folder(), start), source));
+            }
+            state.dirty_from.get_or_insert(state.end);
+            state.end += len as u64;
+            done += len;
+        };
+        state.pending.drain(..done);
+        if state.pending.is_empty() && state.pending.capacity() > 64 * ENTRY_BYTES {
+            // What one large round needed is not kept by a queue that may fall idle.
+            state.pending = Vec::new();
+        }
+        outcome.map(|()| Written { newly_dirty })
+    }
+
+    /// Opens or creates the file to be written and makes sure that the blocks exist.
+    fn prepare(
+        &self,
+        state: &mut State,
+        (start, in_file, len): (u64, u64, u64),
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<(), StoreError> {
+        if state.writer.as_ref().is_none_or(|(open, _)| *open != start) {
+            let folder = folder();
+            state.rolled.extend(state.writer.take());
+            let file = if start == state.files_end {
+                files::create(&folder, start, self.file_size)?
+            } else {
+                files::open(&folder, start)?
+            };
+            state.files_end = state.files_end.max(start + self.file_size);
+            state.writer = Some((start, file));
+            state.allocated_end = in_file;
+        }
+        let to = in_file + len;
+        if to > state.allocated_end
+            && let Some((_, file)) = &state.writer
+        {
+            let allocated = files::allocate(file, state.allocated_end, to, self.file_size);
+            state.allocated_end = allocated.map_err(|source| {
+                StoreError::io("allocate", &files::path(&folder(), start), source)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(
+        &self,
+        folder: impl Fn() -> PathBuf,
+        from: i64,
+        max_entries: usize,
+        out: &mut Vec<QueueEntry>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let Ok(from) = u64::try_from(from) else { return Ok(()) };
+        let mut at = from.saturating_mul(ENTRY).max(state.min);
+        let wanted = (max_entries as u64).saturating_mul(ENTRY);
+        let end = state.end.min(at.saturating_add(wanted));
+        while at < end {
+            let (start, in_file) = (at - at % self.file_size, at % self.file_size);
+            let len = (end - at).min(self.file_size - in_file) as usize;
+            let file = self.reader(&mut state, start, &folder)?;
+            let mut buffer = [0; FIRST_CHUNK_BYTES];
+            let part = &mut buffer[..len.min(FIRST_CHUNK_BYTES)];
+            let read = files::read_at(&file, part, in_file)
+                .map_err(|source| StoreError::io("read", &files::path(&folder(), start), source))?;
+            let whole = read - read % ENTRY_BYTES;
+            if whole == 0 {
+                return Ok(());
+            }
+            out.extend(part[..whole].chunks_exact(ENTRY_BYTES).filter_map(QueueEntry::decode));
+            at += whole as u64;
+        }
+        Ok(())
+    }
+
+    fn reader(
+        &self,
+        state: &mut State,
+        start: u64,
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<Arc<File>, StoreError> {
+        state.used = true;
+        if let Some((open, file)) = &state.reader
+            && *open == start
+        {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(files::open(&folder(), start)?);
+        state.reader = Some((start, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// One entry; `None` outside the queue's bounds.
+    fn entry(&self, folder: &Path, at: u64) -> Result<Option<QueueEntry>, StoreError> {
+        let mut entries = Vec::with_capacity(1);
+        self.read(|| folder.to_path_buf(), (at / ENTRY) as i64, 1, &mut entries)?;
+        Ok(entries.pop())
+    }
+
+    /// Finds the end of the valid entries; deletes files behind it. Returns the end of the last
+    /// entry's record.
+    pub(super) fn recover(&self, folder: &Path) -> Result<i64, StoreError> {
+        let mut state = self.state.lock();
+        if state.files_end == state.first {
+            return Ok(0);
+        }
+        let walked = self.file_size * RECOVERED_FILES;
+        let mut at = state.files_end.saturating_sub(walked).max(state.first);
+        let mut last = None;
+        'files: while at < state.files_end {
+            let start = at;
+            let file = self.reader(&mut state, start, || folder.to_path_buf())?;
+            let mut chunk = vec![0; FIRST_CHUNK_BYTES];
+            while at < start + self.file_size {
+                let room = (start + self.file_size - at) as usize;
+                let part = chunk.len().min(room);
+                let read = files::read_at(&file, &mut chunk[..part], at - start)
+                    .map_err(|e| StoreError::io("read", &files::path(folder, start), e))?;
+                for bytes in chunk[..read].chunks_exact(ENTRY_BYTES) {
+                    match QueueEntry::decode(bytes).filter(QueueEntry::is_valid) {
+                        Some(entry) => last = entry.physical_end().or(last),
+                        None => break 'files,
+                    }
+                    at += ENTRY;
+                }
+                if read < part {
+                    break 'files;
+                }
+                chunk.resize(CHUNK_BYTES, 0);
+            }
+        }
+        state.end = at;
+        state.physical_end = last.unwrap_or(0);
+        state.min = state.min.min(state.end);
+        self.delete_files_behind(&mut state, folder)?;
+        Ok(state.physical_end)
+    }
+
+    /// Deletes files that lie wholly behind the end.
+    fn delete_files_behind(&self, state: &mut State, folder: &Path) -> Result<(), StoreError> {
+        while state.files_end > state.first && state.files_end - self.file_size >= state.end {
+            let last = state.files_end - self.file_size;
+            // A queue that became empty keeps its first file, and with it its position.
+            if last == state.first {
+                break;
+            }
+            delete(folder, last)?;
+            state.files_end = last;
+            state.writer.take_if(|(start, _)| *start == last);
+            state.reader.take_if(|(start, _)| *start == last);
+        }
+        Ok(())
+    }
+
+    /// Drops entries whose records do not end at or before `physical_end`. Their bytes are
+    /// cleared, so that no later recovery takes them for entries.
+    pub(super) fn truncate(&self, folder: &Path, physical_end: i64) -> Result<(), StoreError> {
+        let (mut end, min) = {
+            let state = self.state.lock();
+            if state.physical_end <= physical_end {
+                return Ok(());
+            }
+            (state.end, state.min)
+        };
+        let old_end = end;
+        let mut kept = 0;
+        while end > min {
+            let entry = self.entry(folder, end - ENTRY)?.unwrap_or_default();
+            match entry.physical_end() {
+                Some(ends) if ends > physical_end => end -= ENTRY,
+                other => {
+                    kept = other.unwrap_or(0);
+                    break;
+                }
+            }
+        }
+        let mut state = self.state.lock();
+        self.clear(folder, end, old_end)?;
+        (state.end, state.physical_end) = (end, kept);
+        state.dirty_from = None;
+        self.delete_files_behind(&mut state, folder)
+    }
+
+    fn clear(&self, folder: &Path, from: u64, to: u64) -> Result<(), StoreError> {
+        let mut at = from;
+        while at < to {
+            let start = at - at % self.file_size;
+            let end = to.min(start + self.file_size);
+            let file = files::open(folder, start)?;
+            let cleared = write_zeros(&file, at - start, end - start);
+            cleared
+                .and_then(|()| sync_data(&file))
+                .map_err(|source| StoreError::io("clear", &files::path(folder, start), source))?;
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Moves the first offset to the first entry whose record is at or behind `commit_log_min`.
+    pub(super) fn correct_min(
+        &self,
+        folder: impl Fn() -> PathBuf,
+        commit_log_min: i64,
+    ) -> Result<(), StoreError> {
+        let (low, high) = {
+            let state = self.state.lock();
+            if commit_log_min <= 0 && state.min == state.first && state.first == 0 {
+                return Ok(());
+            }
+            (state.min, state.end.min(state.first + self.file_size))
+        };
+        let folder = folder();
+        let min = self.partition(low, high, |at| {
+            Ok(self.entry(&folder, at)?.is_some_and(|entry| entry.physical_offset < commit_log_min))
+        })?;
+        let mut state = self.state.lock();
+        state.min = state.min.max(min);
+        Ok(())
+    }
+
+    /// First position in `low..high` (multiples of an entry) for which the test fails; it holds
+    /// for all before and for none behind.
+    fn partition(
+        &self,
+        mut low: u64,
+        mut high: u64,
+        test: impl Fn(u64) -> Result<bool, StoreError>,
+    ) -> Result<u64, StoreError> {
+        while low < high {
+            let middle = low + (high - low) / ENTRY / 2 * ENTRY;
+            if test(middle)? {
+                low = middle + ENTRY;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Deletes files whose last entry's record is gone, never the last file.
+    pub(super) fn delete_before(
+        &self,
+        folder: &Path,
+        commit_log_min: i64,
+    ) -> Result<usize, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let (first, files_end) = {
+                let state = self.state.lock();
+                (state.first, state.files_end)
+            };
+            if first + self.file_size >= files_end {
+                return Ok(deleted);
+            }
+            let mut bytes = [0; ENTRY_BYTES];
+            let at = self.file_size - ENTRY;
+            let read = files::open(folder, first).and_then(|file| {
+                files::read_at(&file, &mut bytes, at)
+                    .map_err(|source| StoreError::io("read", &files::path(folder, first), source))
+            });
+            read?;
+            let last = QueueEntry::decode(&bytes).unwrap_or_default();
+            if last.physical_offset >= commit_log_min {
+                return Ok(deleted);
+            }
+            let mut state = self.state.lock();
+            state.first += self.file_size;
+            state.min = state.min.max(state.first);
+            state.reader.take_if(|(start, _)| *start == first);
+            drop(state);
+            delete(folder, first)?;
+            deleted += 1;
+        }
+    }
+
+    pub(super) fn offset_by_time(
+        &self,
+        folder: &Path,
+        timestamp_ms: i64,
+        time_of: impl Fn(&QueueEntry) -> Option<i64>,
+    ) -> Result<i64, StoreError> {
+        let (min, end, first, files_end) = {
+            let state = self.state.lock();
+            (state.min, state.end, state.first, state.files_end)
+        };
+        if min >= end {
+            return Ok(0);
+        }
+        let mut start = first;
+        while start + self.file_size < files_end
+            && modified_ms(&files::path(folder, start)).is_some_and(|ms| ms < timestamp_ms)
+        {
+            start += self.file_size;
+        }
+        let (low, high) = (start.max(min), end.min(start + self.file_size));
+        if low >= high {
+            return Ok((low / ENTRY) as i64);
+        }
+        let time_at = |at: u64| -> Result<Option<i64>, StoreError> {
+            Ok(self.entry(folder, at)?.and_then(|entry| time_of(&entry)))
+        };
+        let earlier = |at| Ok(time_at(at)?.is_some_and(|time| time < timestamp_ms));
+        let right = self.partition(low, high, earlier)?;
+        let chosen = if right == low {
+            right
+        } else if right == high {
+            right - ENTRY
+        } else {
+            let left = right - ENTRY;
+            let before = timestamp_ms - time_at(left)?.unwrap_or(timestamp_ms);
+            let after = time_at(right)?.map_or(i64::MAX, |time| time - timestamp_ms);
+            if after == 0 || after < before { right } else { left }
+        };
+        Ok((chosen / ENTRY) as i64)
+    }
+
+    /// Brings what was written to the medium.
+    pub(super) fn sync(&self, folder: impl Fn() -> PathBuf) -> Result<(), StoreError> {
+        let (from, unsynced) = {
+            let mut state = self.state.lock();
+            let Some(from) = state.dirty_from.take() else { return Ok(()) };
+            let mut unsynced = std::mem::take(&mut state.rolled);
+            if let Some((start, file)) = &state.writer {
+                let clone = file.try_clone();
+                unsynced.push((*start, clone.map_err(|e| StoreError::io("open", &folder(), e))?));
+            }
+            (from, unsynced)
+        };
+        for (start, file) in &unsynced {
+            if let Err(source) = sync_data(file) {
+                self.state.lock().dirty_from.get_or_insert(from);
+                return Err(StoreError::io("fdatasync", &files::path(&folder(), *start), source));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether files were opened since this was asked last and not yet closed.
+    pub(super) fn note_open(&self) -> bool {
+        let mut state = self.state.lock();
+        let open = state.writer.is_some() || state.reader.is_some();
+        open && !std::mem::replace(&mut state.listed_open, true)
+    }
+
+    /// Closes the files if the queue was not used since the last call and nothing is unsynced.
+    pub(super) fn close_if_idle(&self) -> bool {
+        let mut state = self.state.lock();
+        let busy = std::mem::take(&mut state.used) || state.dirty_from.is_some();
+        if !busy {
+            (state.writer, state.reader, state.listed_open) = (None, None, false);
+            state.pending = Vec::new();
+        }
+        !busy
+    }
+
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        (state.writer, state.reader, state.used) = (None, None, false);
+    }
+
+    /// The topic is deleted: what is still pending must not create files again.
+    pub(super) fn forget(&self) {
+        let mut state = self.state.lock();
+        *state = State { forgotten: true, ..State::default() };
+    }
+}
+
+fn delete(folder: &Path, start: u64) -> Result<(), StoreError> {
+    let path = files::path(folder, start);
+    std::fs::remove_file(&path).map_err(|source| StoreError::io("delete", &path, source))
+}
