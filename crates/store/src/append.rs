@@ -8,8 +8,8 @@ use rocketmq_protocol::message::record::Encoded;
 use rocketmq_protocol::message::{RecordHead, batch, sys_flag};
 
 use crate::config::BrokerRole;
-use crate::shared::Core;
 use crate::put::{PutBatch, PutBatchResult, PutError, PutMessage, PutResult};
+use crate::shared::Core;
 
 /// Most bytes of a topic: its length is a signed byte on disk.
 const TOPIC_BYTES_MAX: usize = 127;
@@ -66,8 +66,15 @@ impl Core {
             )));
         }
         let placed = ENCODER.with_borrow_mut(|encoder| {
-            let encoded = head.encode(message.body, message.properties, &mut encoder.records);
-            let records = &mut encoder.records;
+            let Encoder { records, properties, .. } = encoder;
+            let encoded = if ends_open(message.properties) {
+                properties.clear();
+                properties.extend_from_slice(message.properties);
+                properties.push(PROPERTY_SEPARATOR);
+                head.encode(message.body, properties, records)
+            } else {
+                head.encode(message.body, message.properties, records)
+            };
             let placed = self.log.append(message.topic, message.queue_id, records, &[encoded]);
             encoder.clear();
             placed
@@ -172,6 +179,9 @@ fn encode_batch(
             properties.push(PROPERTY_SEPARATOR);
         }
         properties.extend_from_slice(batch.properties);
+        if ends_open(properties) {
+            properties.push(PROPERTY_SEPARATOR);
+        }
         check_properties(properties)?;
         let head = RecordHead {
             topic: batch.topic,
@@ -193,6 +203,12 @@ fn encode_batch(
         return Err(PutError::MessageIllegal("the batch holds no message".into()));
     }
     Ok(())
+}
+
+/// Whether the properties end with a zero byte. They get a separator behind it, which says nothing
+/// to a reader but lets recovery take zeros at a record's end for a torn record.
+fn ends_open(properties: &[u8]) -> bool {
+    properties.last() == Some(&0) && properties.len() < PROPERTIES_BYTES_MAX
 }
 
 fn check_topic(topic: &str, queue_id: i32) -> Result<(), PutError> {

@@ -6,9 +6,9 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::shared::Core;
 use crate::dispatch::{DispatchError, Dispatcher, Round};
 use crate::error::StoreError;
+use crate::shared::Core;
 use crate::staging::Staging;
 use crate::state::Refusal;
 

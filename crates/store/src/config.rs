@@ -305,8 +305,8 @@ mod tests {
     fn the_defaults_are_usable_and_complete() {
         let config = MessageStoreConfig::default();
         config.validate().unwrap();
-        assert_eq!(MessageStoreConfig::KEYS.len(), 69);
-        assert_eq!(MessageStoreConfig::KEYS.iter().filter(|key| key.important).count(), 20);
+        assert_eq!(MessageStoreConfig::KEYS.len(), 70);
+        assert_eq!(MessageStoreConfig::KEYS.iter().filter(|key| key.important).count(), 19);
         assert_eq!(config.delete_hours().unwrap(), [4]);
     }
 

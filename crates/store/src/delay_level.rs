@@ -36,9 +36,8 @@ impl DelayLevels {
 }
 
 fn delay_ms(piece: &str) -> Result<i64, String> {
-    let wrong = || {
-        format!("{piece} is no delay; give numbers with unit s, m, h or d, separated by blanks")
-    };
+    let wrong =
+        || format!("{piece} is no delay; give numbers with unit s, m, h or d, separated by blanks");
     let unit = piece.chars().last().ok_or_else(wrong)?;
     let unit_ms = match unit {
         's' => 1000,

@@ -91,7 +91,9 @@ impl Flusher {
             }
         };
         if flushed {
-            self.tell(|waiting, flushed| (waiting.end_offset <= flushed).then_some(FlushOutcome::Flushed));
+            self.tell(|waiting, flushed| {
+                (waiting.end_offset <= flushed).then_some(FlushOutcome::Flushed)
+            });
         } else {
             self.tell(|_, _| Some(FlushOutcome::Failed));
         }

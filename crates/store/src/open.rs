@@ -12,7 +12,6 @@ use crate::checkpoint::Checkpoint;
 use crate::commit_log::CommitLog;
 use crate::config::MessageStoreConfig;
 use crate::consume_queue::ConsumeQueues;
-use crate::shared::Core;
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::error::StoreError;
 use crate::flush::Flusher;
@@ -22,6 +21,7 @@ use crate::io::{self, Disk};
 use crate::recover::{self, Damage, Scan, Scanned};
 use crate::retention;
 use crate::segments::{Allocator, Segments};
+use crate::shared::Core;
 use crate::state::{Refusal, State};
 use crate::stats::Stats;
 
@@ -59,7 +59,7 @@ pub(crate) fn open(
     }
     let queues_path = root.join("consumequeue");
     create_directory(&queues_path)?;
-    let segments = Segments::load(&directories, config.segment_bytes())?;
+    let segments = Segments::load(&directories, config.segment_bytes(), &disk)?;
     let queues = ConsumeQueues::load(&root, config.queue_segment_bytes())?;
     let checkpoint = Checkpoint::load(&root.join(CHECKPOINT_FILE))?;
     let allocator = Allocator::new(
@@ -144,7 +144,7 @@ impl Recovery<'_> {
         let scanned = self.scan(checkpoint, queues_end)?;
         let end = scanned.end;
         if let Some(last) = segments.find(end)
-            && self.abnormal
+            && (self.abnormal || queues_end != end)
         {
             let cleared = recover::clear_tail(&last, self.log.disk(), end)?;
             if cleared > 0 {
@@ -249,7 +249,9 @@ fn report_damages(damages: &[Damage], queues: &ConsumeQueues, state: &State) {
 /// The queue entries that point into a part of the log, as text.
 fn entries_within(queues: &ConsumeQueues, from: i64, to: i64) -> Vec<String> {
     let mut all = Vec::new();
-    queues.for_each_queue(|topic, queue_id, min, max| all.push((topic.to_string(), queue_id, min, max)));
+    queues.for_each_queue(|topic, queue_id, min, max| {
+        all.push((topic.to_string(), queue_id, min, max))
+    });
     let mut named = Vec::new();
     for (topic, queue_id, min, max) in all {
         let at = |offset: i64| {

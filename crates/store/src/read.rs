@@ -10,10 +10,10 @@ use rocketmq_protocol::message::record::MESSAGE_MAGIC;
 
 use crate::config::{BrokerRole, MessageStoreConfig};
 use crate::consume_queue::QueueEntry;
-use crate::shared::Core;
 use crate::error::StoreError;
 use crate::get::{GetResult, GetStatus, MessageFilter, QueryResult};
 use crate::segment::Segment;
+use crate::shared::Core;
 
 /// Bytes of a consume queue entry.
 const ENTRY_BYTES: usize = 20;
@@ -224,7 +224,8 @@ impl Gathering<'_> {
         filter: &dyn MessageFilter,
         entries: &mut Vec<QueueEntry>,
     ) -> GetResult {
-        let scan_max = SCAN_BYTES_MIN.max(self.max_messages.saturating_mul(ENTRY_BYTES)) / ENTRY_BYTES;
+        let scan_max =
+            SCAN_BYTES_MIN.max(self.max_messages.saturating_mul(ENTRY_BYTES)) / ENTRY_BYTES;
         let mut scanned = 0;
         let mut last = None;
         'scan: while scanned < scan_max {

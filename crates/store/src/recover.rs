@@ -180,9 +180,20 @@ pub(crate) fn valid_record(
     check_crc: bool,
 ) -> Result<RecordView<'_>, RecordError> {
     let view = RecordView::parse(bytes)?;
-    if view.physical_offset != at {
+    let wrong = |what: &'static str| {
         let total = i32::try_from(view.size()).unwrap_or(i32::MAX);
-        return Err(RecordError::Length { total, what: "physicalOffset" });
+        Err(RecordError::Length { total, what })
+    };
+    if view.physical_offset != at {
+        return wrong("physicalOffset");
+    }
+    // The checksum covers the body only. Behind it, zeros tell a torn record: no topic holds one,
+    // and `put` ends no properties with one.
+    if memchr::memchr(0, view.topic).is_some() {
+        return wrong("topic");
+    }
+    if view.properties.last() == Some(&0) {
+        return wrong("properties");
     }
     if check_crc {
         view.check_crc()?;

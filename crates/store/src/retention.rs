@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::clock::now_ms;
-use crate::shared::Core;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::io::{disk_space, modified_ms};
 use crate::service::Signal;
+use crate::shared::Core;
 use crate::state::Refusal;
 
 /// Most commit log segments deleted in one pass.
@@ -89,7 +89,9 @@ impl Core {
                 true => ("physic", physical, config.store_path_commit_log.clone()),
                 false => ("logics", logical, config.store_path_root_dir.clone()),
             };
-            let reason = format!("{what} disk maybe full soon {ratio}, so mark disk full, storePathPhysic={path}");
+            let reason = format!(
+                "{what} disk maybe full soon {ratio}, so mark disk full, storePathPhysic={path}"
+            );
             let advice = "free space on it or lower fileReservedTime";
             if self.state.refuse(Refusal::DiskFull, format!("{reason}; {advice}")) {
                 tracing::error!(target: "RocketmqStoreError", "{reason}");

@@ -2,9 +2,9 @@
 
 use rocketmq_common::java::double_to_string;
 
-use crate::shared::Core;
 use crate::io::disk_space;
 use crate::retention::disk_ratio;
+use crate::shared::Core;
 
 /// Free buffers as Java prints them when the transient pool is off.
 const NO_POOL: i32 = i32::MAX;

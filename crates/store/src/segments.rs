@@ -21,32 +21,35 @@ impl Segments {
     ///
     /// A name that is no offset fails the load as in Java. A file of another length fails it too:
     /// Java ignores it *and every later file*, and then writes over them; the usual cause is a
-    /// changed `mappedFileSizeCommitLog`. An empty file is a segment whose creation was
-    /// interrupted; it is removed.
-    pub(crate) fn load(directories: &[PathBuf], size: u64) -> Result<Segments, StoreError> {
-        let mut list = Vec::new();
+    /// changed `mappedFileSizeCommitLog`. Only a last file that is too short is brought to its
+    /// length: its creation or its copying was interrupted, and recovery finds its end.
+    pub(crate) fn load(
+        directories: &[PathBuf],
+        size: u64,
+        disk: &Disk,
+    ) -> Result<Segments, StoreError> {
+        let mut files = Vec::new();
         for directory in directories {
-            for (path, start, len) in segment_files(directory)? {
-                if len == 0 {
-                    tracing::warn!(target: "RocketmqStore", "{} is empty, its creation was interrupted: delete it", path.display());
-                    std::fs::remove_file(&path)
-                        .map_err(|source| StoreError::io("delete", &path, source))?;
-                    continue;
-                }
-                if len != size {
-                    let what = format!(
-                        "{}\t{len} length not matched message store config value: set \
-                         mappedFileSizeCommitLog={len} as it was when the file was written, or \
-                         move the file away",
-                        path.display()
-                    );
-                    return Err(StoreError::corrupt(&path, len, what));
-                }
-                tracing::info!(target: "RocketmqStore", "load {} OK", path.display());
-                list.push(Arc::new(Segment::open(path, start, size)?));
-            }
+            files.extend(segment_files(directory)?);
         }
-        list.sort_by_key(|segment| segment.start());
+        files.sort_by_key(|(_, start, _)| *start);
+        let mut list = Vec::with_capacity(files.len());
+        let count = files.len();
+        for (number, (path, start, len)) in files.into_iter().enumerate() {
+            if number + 1 == count && len < size {
+                tracing::warn!(target: "RocketmqStore", "{}\t{len} length not matched message store config value, extend it to {size}", path.display());
+                disk.extend(&path, size)?;
+            } else if len != size {
+                let what = format!(
+                    "{len} length not matched message store config value: set \
+                     mappedFileSizeCommitLog={len} as it was when the file was written, or move \
+                     the file away"
+                );
+                return Err(StoreError::corrupt(&path, len, what));
+            }
+            tracing::info!(target: "RocketmqStore", "load {} OK", path.display());
+            list.push(Arc::new(Segment::open(path, start, size)?));
+        }
         Ok(Segments { size, list: RwLock::new(list) })
     }
 
@@ -239,7 +242,12 @@ impl Allocator {
         let chosen = usize::try_from(number % count).ok().and_then(|index| candidates.get(index));
         chosen.map(|path| path.as_path()).ok_or_else(|| StoreError::Config {
             key: "readOnlyCommitLogStorePaths",
-            value: self.read_only.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(","),
+            value: self
+                .read_only
+                .iter()
+                .map(|p| p.display().to_string())
+                .collect::<Vec<_>>()
+                .join(","),
             reason: "every directory of storePathCommitLog is read-only; leave one writable".into(),
         })
     }
@@ -258,11 +266,11 @@ mod tests {
     fn segments_are_found_by_offset_and_deleted_oldest_first() {
         let dir = tempfile::tempdir().unwrap();
         let allocator = allocator(&[dir.path()], &[]);
-        let none = Segments::load(&[], 4096).unwrap();
+        let none = Segments::load(&[], 4096, &Disk::default()).unwrap();
         for start in [4096, 8192, 12288] {
             allocator.extend(&none, start).unwrap();
         }
-        let segments = Segments::load(&[dir.path().to_path_buf()], 4096).unwrap();
+        let segments = Segments::load(&[dir.path().to_path_buf()], 4096, &Disk::default()).unwrap();
         assert_eq!(segments.find(4095).map(|s| s.start()), None);
         assert_eq!(segments.find(8191).map(|s| s.start()), Some(4096));
         assert_eq!(segments.find(16383).map(|s| s.start()), Some(12288));
@@ -279,25 +287,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b, c) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
         let allocator = allocator(&[&a, &b, &c], &[&b]);
-        let none = Segments::load(&[], 4096).unwrap();
+        let none = Segments::load(&[], 4096, &Disk::default()).unwrap();
         for number in 0..4 {
             allocator.extend(&none, number * 4096).unwrap();
         }
         let count = |path: &Path| std::fs::read_dir(path).map_or(0, |entries| entries.count());
         assert_eq!((count(&a), count(&b), count(&c)), (2, 0, 2));
-        let segments = Segments::load(&[a, b, c], 4096).unwrap();
+        let segments = Segments::load(&[a, b, c], 4096, &Disk::default()).unwrap();
         assert_eq!(segments.len(), 4);
     }
 
     #[test]
     fn stray_files_fail_the_load_by_name() {
         let dir = tempfile::tempdir().unwrap();
-        let load = || Segments::load(&[dir.path().to_path_buf()], 4096);
-        std::fs::write(dir.path().join("00000000000000000000"), b"").unwrap();
-        assert_eq!(load().unwrap().len(), 0);
-        std::fs::write(dir.path().join("00000000000000000000"), b"xyz").unwrap();
-        assert!(load().unwrap_err().to_string().contains("length not matched message store config"));
-        std::fs::write(dir.path().join("00000000000000000000"), vec![0; 4096]).unwrap();
+        let load = || Segments::load(&[dir.path().to_path_buf()], 4096, &Disk::default());
+        let write = |name: &str, len| std::fs::write(dir.path().join(name), vec![1; len]).unwrap();
+        write("00000000000000000000", 4096);
+        write("00000000000000004096", 100);
+        assert_eq!(load().unwrap().len(), 2);
+        let extended = std::fs::read(dir.path().join("00000000000000004096")).unwrap();
+        assert_eq!((extended.len(), extended[99], extended[100]), (4096, 1, 0));
+        write("00000000000000000000", 100);
+        assert!(
+            load().unwrap_err().to_string().contains("length not matched message store config")
+        );
+        write("00000000000000000000", 4096);
+        write("00000000000000004096", 4097);
+        assert!(load().unwrap_err().to_string().contains("set mappedFileSizeCommitLog=4097"));
         std::fs::write(dir.path().join("notes.txt"), b"").unwrap();
         assert!(load().unwrap_err().to_string().starts_with("load exception"));
     }
@@ -306,7 +322,7 @@ mod tests {
     fn what_was_made_ahead_is_taken_or_discarded() {
         let dir = tempfile::tempdir().unwrap();
         let allocator = allocator(&[dir.path()], &[]);
-        let segments = Segments::load(&[dir.path().to_path_buf()], 4096).unwrap();
+        let segments = Segments::load(&[dir.path().to_path_buf()], 4096, &Disk::default()).unwrap();
         assert!(allocator.prepare(&segments).unwrap().is_none());
         allocator.extend(&segments, 0).unwrap();
         let ahead = allocator.prepare(&segments).unwrap().unwrap();

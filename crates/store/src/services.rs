@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::shared::Core;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::io::Disk;
 use crate::service::{Service, Signal};
+use crate::shared::Core;
 
 /// First search for expired files after the start.
 const FIRST_CLEAN: Duration = Duration::from_secs(60);

@@ -16,8 +16,19 @@ const PRINT_SECONDS: u64 = 60;
 
 /// Upper bounds in ms of the latency classes but the last, with their labels.
 const LATENCY_LABELS: [&str; 13] = [
-    "[<=0ms]", "[0~10ms]", "[10~50ms]", "[50~100ms]", "[100~200ms]", "[200~500ms]",
-    "[500ms~1s]", "[1~2s]", "[2~3s]", "[3~4s]", "[4~5s]", "[5~10s]", "[10s~]",
+    "[<=0ms]",
+    "[0~10ms]",
+    "[10~50ms]",
+    "[50~100ms]",
+    "[100~200ms]",
+    "[200~500ms]",
+    "[500ms~1s]",
+    "[1~2s]",
+    "[2~3s]",
+    "[3~4s]",
+    "[4~5s]",
+    "[5~10s]",
+    "[10s~]",
 ];
 const LATENCY_BOUNDS_MS: [i64; 12] =
     [1, 10, 50, 100, 200, 500, 1000, 2000, 3000, 4000, 5000, 10_000];
@@ -158,9 +169,8 @@ impl Stats {
 
     /// The statistics' part of the runtime info.
     pub(crate) fn runtime_info(&self, table: &mut Vec<(String, String)>) {
-        let windows = |of: fn(&Sample) -> i64| {
-            [10, 60, 600].map(|seconds| self.tps(seconds, of)).join(" ")
-        };
+        let windows =
+            |of: fn(&Sample) -> i64| [10, 60, 600].map(|seconds| self.tps(seconds, of)).join(" ");
         let total = [10, 60, 600].map(|seconds| {
             let sum = self.rate(seconds, |sample| sample.found + sample.missed);
             double_to_string(sum.unwrap_or(0.0))
@@ -195,11 +205,8 @@ impl Stats {
 fn uptime(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
     let days = seconds / 86_400;
-    let days = if days < 1000 {
-        days.to_string()
-    } else {
-        format!("{},{:03}", days / 1000, days % 1000)
-    };
+    let days =
+        if days < 1000 { days.to_string() } else { format!("{},{:03}", days / 1000, days % 1000) };
     let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
     format!("[ {days} days, {hours} hours, {minutes} minutes, {} seconds ]", seconds % 60)
 }

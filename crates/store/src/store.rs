@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 
 use crate::clock::now_ms;
 use crate::config::MessageStoreConfig;
-use crate::shared::Core;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::get::{ArrivalListener, GetResult, MessageFilter, QueryResult};
@@ -15,6 +14,7 @@ use crate::io::{Disk, RecordLock};
 use crate::open;
 use crate::put::{FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, PutResult};
 use crate::service::Service;
+use crate::shared::Core;
 use crate::topics;
 
 /// All files of one broker. Used as `Arc<MessageStore>` from any thread; nothing here is async.
@@ -85,8 +85,7 @@ impl MessageStore {
     ) -> Result<Arc<MessageStore>, StoreError> {
         config.validate()?;
         let root = config.root();
-        std::fs::create_dir_all(&root)
-            .map_err(|source| StoreError::io("create", &root, source))?;
+        std::fs::create_dir_all(&root).map_err(|source| StoreError::io("create", &root, source))?;
         let lock = RecordLock::acquire(&root.join(open::LOCK_FILE))?;
         let core = open::open(config, listener, disk).inspect_err(|error| {
             tracing::error!(target: "RocketmqStoreError", "load exception, {error}");
@@ -325,10 +324,7 @@ impl MessageStore {
     ///
     /// # Errors
     /// A file can't be deleted.
-    pub fn clean_unused_topics(
-        &self,
-        is_used: impl Fn(&str) -> bool,
-    ) -> Result<usize, StoreError> {
+    pub fn clean_unused_topics(&self, is_used: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         topics::clean_unused(&self.core, is_used)
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rocketmq_protocol::topic;
 
-use crate::shared::Core;
 use crate::error::StoreError;
+use crate::shared::Core;
 
 impl Core {
     /// Deletes a topic's queues. The writer is kept out, so that none is rebuilt meanwhile.

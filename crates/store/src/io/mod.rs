@@ -59,15 +59,25 @@ impl Disk {
     /// Creates a file of `len` zero bytes whose blocks really exist, so that writing to it cannot
     /// fail for lack of space. Nothing is left behind on failure.
     pub(crate) fn create_allocated(&self, path: &Path, len: u64) -> Result<File, StoreError> {
-        let created = self.check(DiskOperation::Allocate, path).and_then(|()| {
-            OpenOptions::new().read(true).write(true).create_new(true).open(path)
-        });
+        let created = self
+            .check(DiskOperation::Allocate, path)
+            .and_then(|()| OpenOptions::new().read(true).write(true).create_new(true).open(path));
         let file = created.map_err(|source| StoreError::io("create", path, source))?;
-        if let Err(source) = allocate(&file, len) {
+        if let Err(source) = allocate(&file, 0, len) {
             let _ = std::fs::remove_file(path);
             return Err(StoreError::io("allocate", path, source));
         }
         Ok(file)
+    }
+
+    /// Brings a file that is too short to its length, with zero bytes whose blocks exist.
+    pub(crate) fn extend(&self, path: &Path, len: u64) -> Result<(), StoreError> {
+        let extended = self.check(DiskOperation::Allocate, path).and_then(|()| {
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            let from = file.metadata()?.len();
+            allocate(&file, from, len)
+        });
+        extended.map_err(|source| StoreError::io("allocate", path, source))
     }
 
     /// Writes all bytes at a place in the file.
@@ -91,17 +101,17 @@ impl Disk {
     }
 }
 
-/// Allocates the file's blocks and gives it that length.
-fn allocate(file: &File, len: u64) -> io::Result<()> {
+/// Allocates the file's blocks from `from` on and gives it that length.
+fn allocate(file: &File, from: u64, len: u64) -> io::Result<()> {
     use rustix::fs::FallocateFlags;
     use rustix::io::Errno;
     loop {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), from, len - from) {
             Ok(()) => return file.set_len(len),
             Err(Errno::INTR) => {}
             // The file system cannot reserve blocks: write them.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                return write_zeros(file, 0, len);
+                return write_zeros(file, from, len);
             }
             Err(error) => return Err(error.into()),
         }
