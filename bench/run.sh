@@ -57,7 +57,8 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-say() { echo "bench: $*" >&2; }
+begun=$(date +%s)
+say() { echo "bench $(($(date +%s) - begun)) s: $*" >&2; }
 
 # java_tool CLASS ARGUMENTS...: one line of JSON into $scratch/line; in the background, so that a signal ends it.
 java_tool() {
@@ -117,14 +118,11 @@ run_case() {
     esac
 }
 
-# Quick form: a third of what is measured, half of the seconds; the warm-up stays whole, or Java would run cold.
+# A parameter may hold two values, FULL/QUICK: keeps the one of this form.
 scaled() {
-    if [ "$form" = full ]; then echo "$@"; else
-        echo "$@" | awk '{ for (i = 1; i <= NF; i++) { n = split($i, kv, "=")
-            if (n == 2 && kv[1] == "count") $i = kv[1] "=" int(kv[2] / 3)
-            if (n == 2 && kv[1] ~ /seconds$/) $i = kv[1] "=" int(kv[2] / 2) }
-            print }'
-    fi
+    echo "$@" | awk -v form="$form" '{ for (i = 1; i <= NF; i++) {
+        if (split($i, kv, "=") == 2 && split(kv[2], v, "/") == 2) $i = kv[1] "=" (form == "quick" ? v[2] : v[1]) }
+        print }'
 }
 
 selected() {
@@ -174,7 +172,8 @@ block() {
         cluster_start "$cluster" "$1" "$1" "flushDiskType=${flush}_FLUSH" "mappedFileSizeCommitLog=1073741824" || exit 1
         [ -z "$with_boot" ] || boot_cases "$1" "$2" "$3" || exit 1
         say "pair $3, $2, ${flush}_FLUSH: warming the broker up"
-        load sync threads=16 size=1024 warm=0 count=100000 || exit 1
+        # shellcheck disable=SC2046
+        load sync threads=16 size=1024 warm=0 $(scaled count=150000/60000) || exit 1
         while read -r name mode rest <&3; do
             say "pair $3, $2: $name"
             # shellcheck disable=SC2046,SC2086

@@ -69,9 +69,11 @@ fi
 
 [ $# -ge 1 ] || usage
 folder=$(mktemp -d "${TMPDIR:-/tmp}/rocketmq-cluster.XXXXXX")
+command_pid=
 finish() {
     status=$?
     trap - EXIT INT TERM HUP
+    [ -z "$command_pid" ] || stop_process "$command_pid" 5
     cluster_stop "$folder"
     if [ -n "$keep" ]; then echo "kept: $folder" >&2; else rm -rf "$folder"; fi
     exit "$status"
@@ -83,4 +85,10 @@ trap 'exit 143' TERM HUP
 cluster_start "$folder" "$namesrv" "$broker" $lines || exit 1
 cluster_load "$folder"
 export NAMESRV_ADDR="127.0.0.1:$NAMESRV_PORT" BROKER_ADDR="127.0.0.1:$BROKER_PORT" BROKER_PID CLUSTER_DIR="$folder"
-"$@"
+# In the background, so that a signal to this script is served at once.
+"$@" <&0 &
+command_pid=$!
+wait "$command_pid"
+result=$?
+command_pid=
+exit "$result"

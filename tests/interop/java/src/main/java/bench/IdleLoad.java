@@ -42,7 +42,7 @@ final class IdleLoad {
             line.put("stopped", stopped);
         }
         line.put("kib_per_connection",
-            Load.round((after.anonymousKib - before.anonymousKib) / (double) Math.max(1, open.size())));
+            Load.round(Math.max(0, after.anonymousKib - before.anonymousKib) / (double) Math.max(1, open.size())));
         after.since(before, 0, line);
         for (SocketChannel channel : open) {
             channel.close();
