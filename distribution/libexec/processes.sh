@@ -6,7 +6,6 @@
 # argument is the class name or the short name asked for. So neither Java's daemons, nor a `tail -f` or an editor
 # that mention the name, nor the daemons of another installation are ever hit.
 
-# shellcheck disable=SC2154
 own_program=$(readlink -f "$here/../libexec/rocketmq")
 
 # pids_of CLASS [SHORT]: the processes, on one line.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Where the native program lies; sourced by the scripts of bin/ and benchmark/, which set $here to their folder.
 
-# shellcheck disable=SC2154
 rocketmq_dist=$(dirname "$here")
 export ROCKETMQ_HOME="${ROCKETMQ_HOME:-$rocketmq_dist}"
 rocketmq_program=$(readlink -f "$rocketmq_dist/libexec/rocketmq")
@@ -12,6 +11,5 @@ fi
 
 # As the JVM does: open files up to the hard limit, for clients and for the files of the store.
 raise_file_limit() {
-    # shellcheck disable=SC3045 # dash, bash, ksh and busybox all know -S and -H
     ulimit -S -n "$(ulimit -H -n)" 2>/dev/null || :
 }

@@ -1,0 +1,57 @@
+# Everything a developer does here; `make help` lists it. CI runs `make test`.
+
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+package := distribution/target/rocketmq-$(version)/rocketmq-$(version)
+cargo_deny := target/tools/bin/cargo-deny
+cargo_deny_version := 0.20.2
+
+.PHONY: help prerequisites build dist quickstart test test-quick fmt fmt-check clippy deny shell-check lint bench bench-quick
+
+help:  ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+prerequisites:
+	@distribution/prerequisites.sh
+
+build: prerequisites  ## the release build of the one program, target/release/rocketmq
+	cargo build --locked --release -p rocketmq
+
+dist: build  ## the distribution with .tar.gz, .zip and the source release, under distribution/target
+	distribution/package.sh
+
+quickstart: dist  ## starts name server and broker, runs the quickstart Producer and Consumer, stops all (VERBOSE=1: every line)
+	distribution/quickstart.sh $(package)
+
+test: prerequisites  ## everything that CI runs; gets what it needs by itself
+	tests/run.sh
+
+test-quick: prerequisites  ## formatting, lints and the cargo tests only
+	tests/run.sh fmt clippy cargo-test
+
+fmt:  ## formats the Rust code
+	cargo fmt --all
+
+lint: fmt-check clippy deny shell-check  ## formatting, clippy, dependency rules, shell scripts
+
+fmt-check:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Advisories are not asked for: their database lies outside the package registries. A debug build of cargo-deny is
+# enough and takes two to three minutes on two cores, once.
+deny: $(cargo_deny)
+	$(cargo_deny) --locked check bans licenses sources
+
+$(cargo_deny):
+	cargo install --locked --debug --version $(cargo_deny_version) --root target/tools cargo-deny
+
+shell-check:
+	tests/shell-check.sh
+
+bench: dist  ## speed and memory side by side with Java 4.9.2; takes long
+	bench/run.sh
+
+bench-quick: dist  ## the short form of bench
+	bench/run.sh --quick
