@@ -2,8 +2,9 @@
 
 version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 package := distribution/target/rocketmq-$(version)/rocketmq-$(version)
-cargo_deny := target/tools/bin/cargo-deny
 cargo_deny_version := 0.20.2
+cargo_deny_root := target/tools/cargo-deny-$(cargo_deny_version)
+cargo_deny := $(cargo_deny_root)/bin/cargo-deny
 
 .PHONY: help prerequisites build dist quickstart test test-quick fmt fmt-check clippy deny shell-check lint bench bench-quick
 
@@ -45,7 +46,7 @@ deny: $(cargo_deny)
 	$(cargo_deny) --locked check bans licenses sources
 
 $(cargo_deny):
-	cargo install --locked --debug --version $(cargo_deny_version) --root target/tools cargo-deny
+	cargo install --locked --debug --version $(cargo_deny_version) --root $(cargo_deny_root) cargo-deny
 
 shell-check:
 	tests/shell-check.sh

@@ -82,7 +82,11 @@ stamped() {
 log_time() { TZ=CST-8 date '+%Y-%m-%d %H:%M:%S'; }
 
 # every_line FILE EXTENDED-EXPRESSION
-every_line() { ! grep -v -E -e "$2" "$1" | head -n 1 | grep . | cut -c1-600; }
+every_line() {
+    grep -v -E -e "$2" "$1" >"$scratch/other-lines" || return 0
+    head -n 1 "$scratch/other-lines" | cut -c1-600
+    return 1
+}
 
 # exits CODE COMMAND...: its output goes to $scratch/out and $scratch/err.
 exits() {
