@@ -6,6 +6,5 @@ if [ $# -lt 1 ]; then
     echo "USAGE: $0 classname opts"
     exit 1
 fi
-# shellcheck source=distribution/libexec/program.sh
 . "$here/../libexec/program.sh"
 exec "$rocketmq_program" "$@"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Stops the benchmark programs that this user started from this distribution.
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=distribution/libexec/processes.sh
 . "$here/../libexec/processes.sh"
 
 verb=benchmark

@@ -3,7 +3,6 @@
 # runbroker.sh CLASS [ARGUMENT...]: as runserver.sh; where numactl works, memory is interleaved over all NUMA
 # nodes, or, with RMQ_NUMA_NODE, processors and memory are bound to that node.
 here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=distribution/libexec/program.sh
 . "$here/../libexec/program.sh"
 raise_file_limit
 if numactl --interleave=all true >/dev/null 2>&1; then

@@ -165,8 +165,6 @@ INFO main - The broker[$host, <any>:$broker_port] boot success. serializeType=JS
 LINES
     check "the console says so too" has_line "$scratch/broker.out" \
         "^The broker\[$host, [0-9a-fA-F.:]+:$broker_port\] boot success\. serializeType=JSON and name server is $address\$"
-    # A terminal that closes: whoever used nohup means the daemons to stay. The steps below show that they did.
-    kill -HUP "$namesrv_pid" "$broker_pid"
     export NAMESRV_ADDR="$address"
 }
 
@@ -302,6 +300,9 @@ start_decoys() {
 
 stop_daemons() {
     start_decoys
+    # What a closing terminal sends; who used nohup means the daemons to stay.
+    kill -HUP "$namesrv_pid" "$broker_pid"
+    check "SIGHUP under nohup is ignored: both serve" exits 0 sh bin/mqadmin clusterList
     check "the name server still runs" process_alive "$namesrv_pid"
     check "the broker still runs" process_alive "$broker_pid"
     check "mqshutdown broker ends with 0" exits 0 sh bin/mqshutdown broker
