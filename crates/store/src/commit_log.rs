@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use rocketmq_protocol::message::RecordView;
 use rocketmq_protocol::message::record::{BLANK_BYTES, BLANK_MAGIC, Encoded, MESSAGE_MAGIC};
 
-use crate::clock::now_ms;
 use crate::error::StoreError;
 use crate::io::Disk;
 use crate::put::PutError;
@@ -21,6 +20,7 @@ use crate::segment::Segment;
 use crate::segments::{Allocator, Segments};
 use crate::service::Signal;
 use crate::staging::Staging;
+use rocketmq_common::clock::now_ms;
 
 /// The commit log.
 #[derive(Debug)]

@@ -189,8 +189,9 @@ config_table! {
     }
 }
 
-/// Separates the directories of `storePathCommitLog`.
-const PATH_SEPARATOR: char = ',';
+/// Separates the directories of `storePathCommitLog`, unless the system property
+/// `rocketmq.broker.multiPathSplitter` says otherwise.
+const PATH_SEPARATOR: &str = ",";
 /// Bytes of a consume queue entry.
 const QUEUE_ENTRY_BYTES: u64 = 20;
 /// Smallest commit log segment: the head of a record and of a blank one.
@@ -238,10 +239,10 @@ impl MessageStoreConfig {
     }
 
     /// The local hours of `deleteWhen`.
-    pub fn delete_hours(&self) -> Result<Vec<i8>, StoreError> {
-        let hour = |text: &str| text.trim().parse().ok().filter(|hour| (0..24).contains(hour));
+    pub fn delete_hours(&self) -> Result<Vec<u8>, StoreError> {
+        let hour = |text: &str| text.trim().parse().ok().filter(|hour| *hour < 24);
         let hours = self.delete_when.split(';').filter(|text| !text.trim().is_empty()).map(hour);
-        hours.collect::<Option<Vec<i8>>>().ok_or_else(|| StoreError::Config {
+        hours.collect::<Option<Vec<u8>>>().ok_or_else(|| StoreError::Config {
             key: "deleteWhen",
             value: self.delete_when.clone(),
             reason: "give hours from 00 to 23, separated by semicolons".to_string(),
@@ -286,9 +287,19 @@ impl MessageStoreConfig {
     }
 }
 
+/// A Java system property: a `-Dname=value` word of `JAVA_OPT` or `JAVA_OPT_EXT`.
+pub(crate) fn system_property(name: &str) -> Option<String> {
+    let options = ["JAVA_OPT", "JAVA_OPT_EXT"].map(|name| std::env::var(name).unwrap_or_default());
+    let words = options.iter().flat_map(|options| options.split_whitespace());
+    let values = words.filter_map(|word| word.strip_prefix("-D")?.strip_prefix(name));
+    values.filter_map(|rest| rest.strip_prefix('=')).next_back().map(str::to_string)
+}
+
 fn split_paths(text: &str) -> Vec<PathBuf> {
+    let separator = system_property("rocketmq.broker.multiPathSplitter");
+    let separator = separator.as_deref().filter(|text| !text.is_empty()).unwrap_or(PATH_SEPARATOR);
     let mut paths: Vec<PathBuf> = text
-        .split(PATH_SEPARATOR)
+        .split(separator)
         .map(str::trim)
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)

@@ -6,7 +6,6 @@
 
 mod append;
 mod checkpoint;
-mod clock;
 mod commit;
 mod commit_log;
 pub mod config;

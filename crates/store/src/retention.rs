@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::clock::now_ms;
+use rocketmq_common::clock::{local_hour, now_ms};
+
+use crate::config::system_property;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::io::{disk_space, modified_ms};
@@ -17,20 +19,18 @@ const DELETED_PER_PASS_MAX: usize = 10;
 const MANUAL_PASSES: i64 = 20;
 const HOUR_MS: i64 = 3_600_000;
 
-/// System property `rocketmq.broker.diskSpaceWarningLevelRatio` of Java, as an environment
-/// variable: usage above which messages are refused.
+/// Usage above which messages are refused.
 fn warning_ratio() -> f64 {
-    ratio_from("ROCKETMQ_BROKER_DISKSPACEWARNINGLEVELRATIO", 0.90)
+    ratio_from("rocketmq.broker.diskSpaceWarningLevelRatio", 0.90)
 }
 
-/// System property `rocketmq.broker.diskSpaceCleanForciblyRatio` of Java, as an environment
-/// variable: usage above which segments are deleted before they expire.
+/// Usage above which segments are deleted before they expire.
 pub(crate) fn clean_forcibly_ratio() -> f64 {
-    ratio_from("ROCKETMQ_BROKER_DISKSPACECLEANFORCIBLYRATIO", 0.85)
+    ratio_from("rocketmq.broker.diskSpaceCleanForciblyRatio", 0.85)
 }
 
-fn ratio_from(variable: &str, default: f64) -> f64 {
-    let value = std::env::var(variable).ok().and_then(|text| text.trim().parse().ok());
+fn ratio_from(property: &str, default: f64) -> f64 {
+    let value = system_property(property).and_then(|text| text.parse().ok());
     value.filter(|ratio: &f64| ratio.is_finite()).unwrap_or(default)
 }
 
@@ -120,7 +120,7 @@ impl Core {
     fn clean_commit_log(&self, signal: &Signal) -> Result<usize, StoreError> {
         let config = self.settings();
         let space_full = self.check_disk();
-        let time_up = config.delete_hours()?.contains(&local_hour());
+        let time_up = config.delete_hours()?.contains(&local_hour(now_ms()));
         let manual = self.manual_passes.load(Ordering::Acquire);
         if !time_up && !space_full && manual <= 0 {
             return Ok(0);
@@ -171,14 +171,16 @@ impl Core {
     }
 }
 
-/// The hour of the machine's time zone.
-fn local_hour() -> i8 {
-    jiff::Zoned::now().hour()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+    use crate::config::MessageStoreConfig;
+    use crate::get::{AcceptAll, GetStatus, NoListener};
+    use crate::io::Disk;
+    use crate::put::PutMessage;
 
     #[test]
     fn the_ratios_decide_in_steps() {
@@ -195,5 +197,86 @@ mod tests {
     #[test]
     fn a_missing_path_has_ratio_minus_one() {
         assert_eq!(disk_ratio(Path::new("/no/such/path")), -1.0);
+    }
+
+    /// A store with six segments, everything on the disk.
+    fn filled(root: &Path) -> Core {
+        let config = MessageStoreConfig {
+            store_path_root_dir: root.display().to_string(),
+            store_path_commit_log: root.join("commitlog").display().to_string(),
+            mapped_file_size_commit_log: 4096,
+            mapped_file_size_consume_queue: 60,
+            delete_commit_log_files_interval: 1,
+            // Whatever the hour and the disk of the test: only what is asked for by hand.
+            delete_when: String::new(),
+            disk_max_used_space_ratio: 95,
+            clean_file_forcibly_enable: false,
+            max_hash_slot_num: 10,
+            max_index_num: 10,
+            ..MessageStoreConfig::default()
+        };
+        let core = crate::open::open(config, Arc::new(NoListener), Disk::default()).unwrap();
+        for number in 0..18u8 {
+            let here = ([127, 0, 0, 1], 1).into();
+            let message = PutMessage {
+                topic: "T",
+                queue_id: 0,
+                flag: 0,
+                sys_flag: 0,
+                born_timestamp: 0,
+                born_host: here,
+                store_host: here,
+                reconsume_times: 0,
+                prepared_transaction_offset: 0,
+                body: &[number; 1000],
+                properties: b"KEYS\x01k",
+            };
+            core.put(&message).unwrap();
+        }
+        core.commit().unwrap();
+        assert!(core.flusher.flush(&core.log, &core.checkpoint, &core.state));
+        core
+    }
+
+    fn set_age(core: &Core, hours: u64) {
+        for segment in core.log.segments().all() {
+            let modified = SystemTime::now() - Duration::from_secs(hours * 3600);
+            segment.file().set_modified(modified).unwrap();
+        }
+    }
+
+    #[test]
+    fn expired_segments_go_with_their_queue_and_index_entries_but_readers_keep_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = filled(dir.path());
+        let held = core.get_messages("T", 0, 0, 1, &AcceptAll);
+        core.ask_for_deletion();
+        core.clean(&Signal::default()).unwrap();
+        assert_eq!(core.log.min_offset(), 0, "nothing is expired yet");
+        set_age(&core, 73);
+        core.clean(&Signal::default()).unwrap();
+        // All but the last of six; three messages lie in each.
+        assert_eq!(core.log.min_offset(), 5 * 4096);
+        let got = core.get_messages("T", 0, 0, 32, &AcceptAll);
+        assert_eq!((got.status, got.next_begin_offset), (GetStatus::OffsetTooSmall, 15));
+        assert_eq!(core.get_messages("T", 0, 15, 32, &AcceptAll).message_count, 3);
+        assert_eq!(core.query_by_key("T", "k", 64, 0, i64::MAX).records.len(), 3);
+        assert_eq!(held.records().next().unwrap().body, [0; 1000]);
+        assert_eq!(core.log.with_queue_offsets(|table| table.take("T", 0, 0)), 18);
+    }
+
+    #[test]
+    fn what_is_not_on_the_disk_is_never_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let core = filled(dir.path());
+        drop(core);
+        let core = filled(dir.path());
+        set_age(&core, 1000);
+        // Without a wish, at no deletion hour and with space left, nothing goes.
+        core.clean_commit_log(&Signal::default()).unwrap();
+        assert_eq!(core.log.min_offset(), 0);
+        assert_eq!(core.log.segments().len(), 12);
+        core.ask_for_deletion();
+        assert_eq!(core.clean_commit_log(&Signal::default()).unwrap(), DELETED_PER_PASS_MAX);
     }
 }

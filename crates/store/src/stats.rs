@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rocketmq_common::java::double_to_string;
 
-use crate::clock::now_ms;
+use rocketmq_common::clock::now_ms;
 
 /// Samples kept: one per second, ten minutes of differences.
 const SAMPLES_MAX: usize = 601;

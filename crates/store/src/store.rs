@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::clock::now_ms;
 use crate::config::MessageStoreConfig;
 use crate::error::StoreError;
 use crate::flush::millis;
@@ -16,6 +15,7 @@ use crate::put::{FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, Pu
 use crate::service::Service;
 use crate::shared::Core;
 use crate::topics;
+use rocketmq_common::clock::now_ms;
 
 /// All files of one broker. Used as `Arc<MessageStore>` from any thread; nothing here is async.
 ///

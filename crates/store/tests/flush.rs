@@ -95,9 +95,10 @@ fn a_failed_sync_ends_writing_for_good() {
     let store = open_on(sync_flush(dir.path()), disk.clone());
     put(&store, "T", 0, b"before");
     disk.set(true);
-    store.start().unwrap();
     let end = put(&store, "T", 0, b"x").end_offset;
-    assert_eq!(outcome(&store, end).recv_timeout(PATIENCE), Ok(FlushOutcome::Failed));
+    let failed = outcome(&store, end);
+    store.start().unwrap();
+    assert_eq!(failed.recv_timeout(PATIENCE), Ok(FlushOutcome::Failed));
     disk.set(false);
     let reason = store.fatal().unwrap();
     assert!(reason.starts_with("fdatasync ") && reason.contains("os error 5"), "{reason}");

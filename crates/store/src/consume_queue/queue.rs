@@ -20,6 +20,9 @@ const ENTRY: u64 = ENTRY_BYTES as u64;
 const CHUNK_BYTES: usize = 3200 * ENTRY_BYTES;
 /// Bytes of the first chunk: most queues are short.
 const FIRST_CHUNK_BYTES: usize = 200 * ENTRY_BYTES;
+/// How far a file's time may lie before the store time of its last message: the file system's
+/// clock moves in ticks.
+const FILE_TIME_LAG_MS: i64 = 20;
 /// Files of a queue that recovery walks, from the last: older ones are known to be full.
 const RECOVERED_FILES: u64 = 3;
 
@@ -430,8 +433,19 @@ impl Queue {
             return Ok(0);
         }
         let mut start = first;
-        while start + self.file_size < files_end
-            && modified_ms(&files::path(folder, start)).is_some_and(|ms| ms < timestamp_ms)
+        let has_next = |start: u64| start + self.file_size < files_end.min(end);
+        while has_next(start)
+            && modified_ms(&files::path(folder, start))
+                .is_some_and(|ms| ms + FILE_TIME_LAG_MS < timestamp_ms)
+        {
+            start += self.file_size;
+        }
+        let time_at = |at: u64| -> Result<Option<i64>, StoreError> {
+            Ok(self.entry(folder, at)?.and_then(|entry| time_of(&entry)))
+        };
+        // Within the lag the next file may be the right one after all.
+        while has_next(start)
+            && time_at(start + self.file_size)?.is_some_and(|time| time <= timestamp_ms)
         {
             start += self.file_size;
         }
@@ -439,9 +453,6 @@ impl Queue {
         if low >= high {
             return Ok((low / ENTRY) as i64);
         }
-        let time_at = |at: u64| -> Result<Option<i64>, StoreError> {
-            Ok(self.entry(folder, at)?.and_then(|entry| time_of(&entry)))
-        };
         let earlier = |at| Ok(time_at(at)?.is_some_and(|time| time < timestamp_ms));
         let right = self.partition(low, high, earlier)?;
         let chosen = if right == low {
