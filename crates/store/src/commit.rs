@@ -6,6 +6,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::MutexGuard;
+
 use crate::dispatch::{DispatchError, Dispatcher, Round};
 use crate::error::StoreError;
 use crate::shared::Core;
@@ -14,6 +16,9 @@ use crate::state::Refusal;
 
 /// Buffers kept for later commits: the listener runs without the lock, so that two may be in use.
 const SPARE_MAX: usize = 2;
+/// How often a committer looks again before it sleeps: a commit takes a few microseconds, which is
+/// less than falling asleep and being woken.
+const SPINS: usize = 100;
 /// Records dispatched at once while catching up.
 const CATCH_UP_RECORDS: usize = 1000;
 /// A commit slower than this is worth a line in the log.
@@ -30,11 +35,9 @@ impl Core {
     /// See [`crate::MessageStore::commit`].
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         let wanted = self.log.staged_end();
-        if wanted <= self.dispatched_end.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let mut writer = self.writer.lock();
-        if wanted <= self.dispatched_end.load(Ordering::Acquire) {
+        let is_done = || wanted <= self.dispatched_end.load(Ordering::Acquire);
+        let Some(mut writer) = self.writer_unless(&is_done) else { return Ok(()) };
+        if is_done() {
             return Ok(());
         }
         if let Some(reason) = self.state.fatal() {
@@ -61,6 +64,20 @@ impl Core {
             spare.push(done);
         }
         committed
+    }
+
+    /// The writer lock, or nothing if another has done the work meanwhile.
+    fn writer_unless(&self, is_done: &impl Fn() -> bool) -> Option<MutexGuard<'_, Writer>> {
+        for _ in 0..SPINS {
+            if is_done() {
+                return None;
+            }
+            if let Some(writer) = self.writer.try_lock() {
+                return Some(writer);
+            }
+            std::hint::spin_loop();
+        }
+        Some(self.writer.lock())
     }
 
     fn write_and_dispatch(&self, writer: &mut Writer) -> Result<(), StoreError> {

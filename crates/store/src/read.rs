@@ -236,7 +236,10 @@ impl Gathering<'_> {
                 _ => ENTRIES_AT_ONCE,
             };
             let want = want.min(scan_max - scanned);
-            if at >= end || !self.core.read_entries(topic, queue_id, at, want, entries) {
+            if at >= end
+                || self.has_enough()
+                || !self.core.read_entries(topic, queue_id, at, want, entries)
+            {
                 break;
             }
             for entry in entries.iter() {
@@ -293,6 +296,13 @@ impl Gathering<'_> {
             }
         }
         Step::On
+    }
+
+    /// Whether no further message would be taken, whatever its size and place.
+    fn has_enough(&self) -> bool {
+        let limit = usize::try_from(self.config.max_transfer_count_on_message_in_memory);
+        let count = self.result.message_count;
+        count > 0 && count >= self.max_messages.min(limit.unwrap_or(0))
     }
 
     fn is_full(&self, size: usize, in_disk: bool) -> bool {
