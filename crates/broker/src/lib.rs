@@ -1,1 +1,28 @@
-//! The broker.
+//! The broker: takes messages, keeps them, hands them to consumers (contract `broker.md`).
+//!
+//! A request is handled on its connection's task by one function of [`processor`]; see
+//! `docs/architecture.md` for the way of a SEND and of a PULL.
+
+mod broker;
+pub mod cli;
+mod config;
+pub mod consumers;
+pub mod context;
+mod groups;
+mod handler;
+mod hold;
+mod locks;
+mod offsets;
+mod outward;
+pub mod processor;
+mod producers;
+mod runtime_info;
+mod stats;
+mod topics;
+
+pub use broker::{Broker, BrokerError, BrokerSettings};
+pub use config::BrokerConfig;
+pub use context::{BrokerContext, Settings};
+
+/// Name of the logger whose lines broker.log holds.
+pub const LOGGER: &str = "RocketmqBroker";

@@ -6,8 +6,8 @@ use std::time::Instant;
 use rocketmq_common::config::{ConfigTable, apply_file};
 use rocketmq_common::{clock, home, logging};
 use rocketmq_remoting::config::{NettyServerConfig, serialize_type_from_env};
+use rocketmq_remoting::signal::wait_for_signal;
 use rocketmq_remoting::tls::TlsSettings;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{LOGGER, NameServer, NameServerSettings};
 
@@ -173,18 +173,6 @@ fn log_services() {
     tracing::info!(target: LOGGER, thread = "NettyEventExecutor", "NettyEventExecutor service started");
     tracing::info!(target: LOGGER, thread = "main", "Try to start service thread:FileWatchService started:false lastThread:null");
     tracing::info!(target: LOGGER, thread = "FileWatchService", "FileWatchService service started");
-}
-
-/// Waits for SIGTERM, SIGINT or SIGHUP; returns 128 + its number.
-async fn wait_for_signal() -> i32 {
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [Ok(mut term), Ok(mut int), Ok(mut hup)] = kinds.map(signal) else { return FAILED };
-    let kind = tokio::select! {
-        _ = term.recv() => kinds[0],
-        _ = int.recv() => kinds[1],
-        _ = hup.recv() => kinds[2],
-    };
-    128 + kind.as_raw_value()
 }
 
 fn shut_down(server: &NameServer) {

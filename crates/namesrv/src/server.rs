@@ -1,7 +1,7 @@
 //! A running name server.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,6 @@ impl Drop for NameServer {
     }
 }
 
-/// Listens on every address, IPv6 and IPv4; on IPv4 alone where the host has no IPv6.
 fn bind_all(
     port: i32,
     options: rocketmq_remoting::ServerOptions,
@@ -131,13 +130,7 @@ fn bind_all(
     let port = u16::try_from(port).map_err(|_| {
         io::Error::new(io::ErrorKind::InvalidInput, "a port lies between 0 and 65535")
     })?;
-    let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    match Server::bind(all, options.clone(), Arc::clone(&handler) as _) {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            Server::bind(SocketAddr::from(([0, 0, 0, 0], port)), options, handler)
-        }
-        bound => bound,
-    }
+    Server::bind_all(port, options, handler)
 }
 
 /// Drops brokers that have stopped registering.

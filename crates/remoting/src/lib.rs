@@ -14,6 +14,7 @@ mod driver;
 mod error;
 mod outbound;
 mod server;
+pub mod signal;
 pub mod tls;
 
 pub use call::{Body, Call, Deferred, Request, Response};

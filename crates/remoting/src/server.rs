@@ -1,7 +1,7 @@
 //! Listening for connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +77,25 @@ impl Server {
         let connections = Arc::default();
         tokio::spawn(accept(listener, options, handler, stopped, Arc::clone(&connections)));
         Ok(Server { local, shutdown, connections })
+    }
+
+    /// [`Server::bind`] on every address of the host: IPv6 and IPv4, or IPv4 alone where the host
+    /// has no IPv6.
+    ///
+    /// # Errors
+    /// The port cannot be bound.
+    pub fn bind_all(
+        port: u16,
+        options: ServerOptions,
+        handler: Arc<dyn RequestHandler>,
+    ) -> io::Result<Server> {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        match Server::bind(all, options.clone(), Arc::clone(&handler)) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                Server::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), options, handler)
+            }
+            bound => bound,
+        }
     }
 
     /// The bound address.

@@ -1,0 +1,350 @@
+//! A running broker: how it starts, what it does by the clock, how it stops (contract `broker.md`
+//! 4, 5, 6).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocketmq_common::clock;
+use rocketmq_protocol::SerializeType;
+use rocketmq_remoting::tls::{ServerTls, TlsSettings};
+use rocketmq_remoting::{Server, ServerOptions};
+use rocketmq_store::{BrokerRole, MessageStore, StoreError};
+use tokio::task::JoinHandle;
+use tokio::time::{interval_at, sleep};
+
+use crate::LOGGER;
+use crate::context::{BrokerContext, Parts, Settings};
+use crate::groups::Groups;
+use crate::handler::Handler;
+use crate::hold::PullHold;
+use crate::offsets::Offsets;
+use crate::outward::Outward;
+use crate::processor::pull;
+use crate::topics::Topics;
+
+/// The thread that Java runs timers on.
+const TIMER: &str = "BrokerControllerScheduledThread1";
+/// How often waiting pulls are looked through for those whose time is up.
+const HOLD_SWEEP: Duration = Duration::from_secs(1);
+/// How often clients are looked through for those not heard of.
+const CLIENT_SCAN: Duration = Duration::from_secs(10);
+
+/// What a broker is started with.
+#[derive(Clone, Debug, Default)]
+pub struct BrokerSettings {
+    /// Every setting.
+    pub settings: Settings,
+    /// How it writes headers.
+    pub serialize: SerializeType,
+    /// Where it listens; `None` for every address of the host at `listenPort`. With port 0 a free
+    /// one is taken, and the second port is left out if its place is taken.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// A port cannot be bound.
+    #[error(
+        "java.net.BindException: {source}: {address}; stop the process that listens there, or set another listenPort (the broker also uses listenPort-2)"
+    )]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of the configuration tables cannot be read.
+    #[error("{0}")]
+    Tables(io::Error),
+    /// A setting cannot be served.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// A running broker; [`Broker::shutdown`] stops it in order.
+pub struct Broker {
+    context: Arc<BrokerContext>,
+    servers: Vec<Server>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Broker {
+    /// Loads everything, binds the ports and registers. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`BrokerError`]; nothing is left running.
+    pub async fn start(mut start: BrokerSettings) -> Result<Broker, BrokerError> {
+        refuse_unserved(&start.settings)?;
+        let config = config_folder(&start.settings);
+        let settings = &start.settings;
+        let topics = Topics::load(config.join("topics.json"), &settings.broker);
+        let topics = topics.map_err(BrokerError::Tables)?;
+        let offsets = Offsets::load(config.join("consumerOffset.json"));
+        let offsets = offsets.map_err(BrokerError::Tables)?;
+        let groups = Groups::load(config.join("subscriptionGroup.json"));
+        let groups = groups.map_err(BrokerError::Tables)?;
+        let hold = Arc::new(PullHold::default());
+        let store = MessageStore::open(settings.store.clone(), Arc::clone(&hold) as _)?;
+        if let Some(servers) = &settings.broker.namesrv_addr {
+            tracing::info!(target: LOGGER, thread = "main", "Set user specified name server address: {servers}");
+        }
+        let tls = TlsSettings::load().server_with_log(|line| {
+            tracing::info!(target: rocketmq_remoting::LOGGER, thread = "main", "{line}");
+        });
+        // The port is part of message ids, so it must be known before anything is stored.
+        let port = reserve_port(&mut start)?;
+        let ip: IpAddr = start.settings.broker.broker_ip1.parse().map_err(|_| {
+            let ip = &start.settings.broker.broker_ip1;
+            BrokerError::Setting(format!("brokerIP1={ip} is not an IP address; set it to the address that clients reach this broker at"))
+        })?;
+        let options = start.settings.client.options(start.serialize);
+        let outward = Outward::new(options, start.settings.broker.namesrv_addr.as_deref());
+        let context = Arc::new(BrokerContext::new(Parts {
+            settings: start.settings.clone(),
+            store_host: SocketAddr::new(ip, port),
+            store: Arc::clone(&store),
+            topics,
+            groups,
+            offsets,
+            hold,
+            outward,
+        }));
+        context.outward.attach(&context);
+        store.start()?;
+        let servers = match bind(&start, &context, port, tls) {
+            Ok(servers) => servers,
+            Err(error) => {
+                store.shutdown();
+                return Err(error);
+            }
+        };
+        log_services();
+        context.outward.register_all(&context, true).await;
+        let tasks = start_tasks(&context);
+        Ok(Broker { context, servers, tasks })
+    }
+
+    /// The bound address of the main port.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.servers.first().map(Server::local)
+    }
+
+    /// Everything the processors work with.
+    pub fn context(&self) -> &Arc<BrokerContext> {
+        &self.context
+    }
+
+    /// Why the broker cannot go on, once it cannot.
+    pub fn fatal(&self) -> Option<String> {
+        self.context.store.fatal()
+    }
+
+    /// Leaves the name servers, stops serving, and brings everything to the disk.
+    pub async fn shutdown(self) {
+        let context = &self.context;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.servers.iter().for_each(Server::stop_accepting);
+        context.outward.unregister_all(context).await;
+        pull::run_again(context, context.hold.take_all());
+        // Answers that are on their way leave before the connections close.
+        sleep(Duration::from_millis(50)).await;
+        self.servers.iter().for_each(Server::shutdown);
+        let store = Arc::clone(&context.store);
+        let stopped = tokio::task::spawn_blocking(move || store.shutdown()).await;
+        if let Err(error) = stopped {
+            tracing::error!(target: LOGGER, "the store did not stop: {error}");
+        }
+        context.outward.shutdown().await;
+        if let Err(error) = context.offsets.persist() {
+            tracing::error!(target: LOGGER, "{error}");
+        }
+    }
+}
+
+fn config_folder(settings: &Settings) -> PathBuf {
+    PathBuf::from(&settings.store.store_path_root_dir).join("config")
+}
+
+/// Settings that this version cannot do are refused, never ignored.
+fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
+    let refuse = |text: &str| Err(BrokerError::Setting(text.to_string()));
+    if settings.store.enable_dleger_commit_log {
+        return refuse(
+            "enableDLegerCommitLog=true is not supported by this version; set it to false",
+        );
+    }
+    if settings.store.broker_role == BrokerRole::Slave {
+        return refuse(
+            "brokerRole=SLAVE is not supported by this version; set it to ASYNC_MASTER, or run the slave on Java",
+        );
+    }
+    if settings.broker.acl_enable {
+        return refuse(
+            "aclEnable=true is not supported by this version: requests would not be checked; set it to false and restrict access to the port",
+        );
+    }
+    Ok(())
+}
+
+/// The port to listen on; a free one if 0 is asked for.
+fn reserve_port(start: &mut BrokerSettings) -> Result<u16, BrokerError> {
+    let configured = start.settings.server.listen_port;
+    let port = match start.listen {
+        Some(address) => address.port(),
+        None => u16::try_from(configured).map_err(|_| {
+            BrokerError::Setting(format!(
+                "listenPort={configured} is not a port; a port lies between 1 and 65535"
+            ))
+        })?,
+    };
+    if port != 0 {
+        return Ok(port);
+    }
+    let address = start.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    let failed = |source| BrokerError::Bind { address, source };
+    let probe = std::net::TcpListener::bind(address).map_err(failed)?;
+    let port = probe.local_addr().map_err(failed)?.port();
+    start.listen = Some(SocketAddr::new(address.ip(), port));
+    start.settings.server.listen_port = i32::from(port);
+    Ok(port)
+}
+
+fn bind(
+    start: &BrokerSettings,
+    context: &Arc<BrokerContext>,
+    port: u16,
+    tls: ServerTls,
+) -> Result<Vec<Server>, BrokerError> {
+    let mut options = start.settings.server.options(start.serialize);
+    options.tls = tls;
+    let main = Handler::new(Arc::clone(context), false);
+    let vip = Handler::new(Arc::clone(context), true);
+    let mut servers = vec![bind_one(start.listen, port, options.clone(), main)?];
+    match bind_one(start.listen, port.wrapping_sub(2), options, vip) {
+        Ok(server) => servers.push(server),
+        // An embedded broker took any free port; its neighbour may be taken.
+        Err(error) if start.listen.is_some() => {
+            tracing::warn!(target: LOGGER, "the second port is left out: {error}");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(servers)
+}
+
+fn bind_one(
+    listen: Option<SocketAddr>,
+    port: u16,
+    options: ServerOptions,
+    handler: Handler,
+) -> Result<Server, BrokerError> {
+    let handler: Arc<Handler> = Arc::new(handler);
+    let bound = match listen {
+        Some(address) => {
+            let address = SocketAddr::new(address.ip(), port);
+            return Server::bind(address, options, handler)
+                .map_err(|source| BrokerError::Bind { address, source });
+        }
+        None => Server::bind_all(port, options, handler),
+    };
+    let address = SocketAddr::from(([0, 0, 0, 0], port));
+    bound.map_err(|source| BrokerError::Bind { address, source })
+}
+
+/// The lines of the services that Java starts beside the ports.
+fn log_services() {
+    tracing::warn!(target: LOGGER, thread = "main", "Load default transaction message hook service: TransactionalMessageServiceImpl");
+    tracing::warn!(target: LOGGER, thread = "main", "Load default discard message hook service: DefaultTransactionalMessageCheckListener");
+    tracing::info!(target: LOGGER, thread = "main", "The broker dose not enable acl");
+    tracing::info!(target: LOGGER, thread = "main", "Try to start service thread:PullRequestHoldService started:false lastThread:null");
+}
+
+/// Repeats a piece of work; `first` after the start, then every `period`.
+fn every(
+    first: Duration,
+    period: Duration,
+    context: &Arc<BrokerContext>,
+    work: impl Fn(&Arc<BrokerContext>) + Send + 'static,
+) -> JoinHandle<()> {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let mut ticks = interval_at(tokio::time::Instant::now() + first, period);
+        loop {
+            ticks.tick().await;
+            work(&context);
+        }
+    })
+}
+
+fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
+    let settings = context.settings();
+    let seconds = Duration::from_secs;
+    let offsets_period = settings.broker.flush_consumer_offset_interval.max(100).unsigned_abs();
+    let started = Instant::now();
+    vec![
+        tokio::spawn(register_regularly(Arc::clone(context))),
+        every(seconds(10), Duration::from_millis(offsets_period.into()), context, |context| {
+            if let Err(error) = context.offsets.persist() {
+                tracing::error!(target: LOGGER, thread = TIMER, "{error}");
+            }
+        }),
+        every(seconds(10), seconds(60), context, |context| {
+            let behind = context.store.dispatch_behind_bytes();
+            tracing::info!(target: LOGGER, thread = TIMER, "dispatch behind commit log {behind} bytes");
+            // No slave ever connects, so it is the whole log, as in Java.
+            let behind = context.store.max_physical_offset();
+            tracing::info!(target: LOGGER, thread = TIMER, "Slave fall behind master: {behind} bytes");
+        }),
+        every(seconds(10), seconds(1), context, |_| {
+            for queue in ["Send", "Pull", "Query", "Transaction"] {
+                tracing::info!(target: "RocketmqWaterMark", "[WATERMARK] {queue} Queue Size: 0 SlowTimeMills: 0");
+            }
+        }),
+        every(HOLD_SWEEP, HOLD_SWEEP, context, |context| {
+            let max = |topic: &str, queue_id| context.store.max_offset_in_queue(topic, queue_id);
+            pull::run_again(context, context.hold.take_due(Instant::now(), max));
+        }),
+        every(CLIENT_SCAN, CLIENT_SCAN, context, |context| {
+            let now = clock::now_ms();
+            let expired = context.consumers.expired(now).into_iter();
+            for connection in expired.chain(context.producers.expired(now)) {
+                tracing::warn!(target: LOGGER, "SCAN: remove expired channel from client tables, channel: {}", connection.peer());
+                // The end of the connection removes it from the tables.
+                connection.close();
+            }
+        }),
+        every(seconds(10), seconds(10), context, move |context| {
+            let tick = started.elapsed().as_secs() / 10;
+            context.stats.sample(tick.saturating_sub(1), clock::now_ms());
+            if tick.is_multiple_of(6) {
+                context.stats.log_minute();
+            }
+        }),
+        tokio::spawn(note_midnights(Arc::clone(context))),
+    ]
+}
+
+async fn register_regularly(context: Arc<BrokerContext>) {
+    sleep(Duration::from_secs(10)).await;
+    loop {
+        context.outward.register_all(&context, false).await;
+        let period = context.settings().broker.register_name_server_period.clamp(10_000, 60_000);
+        sleep(Duration::from_millis(period.unsigned_abs().into())).await;
+    }
+}
+
+async fn note_midnights(context: Arc<BrokerContext>) {
+    loop {
+        let now = clock::now_ms();
+        let left = (clock::local_midnight(now, 1) - now).max(1000);
+        sleep(Duration::from_millis(left.unsigned_abs())).await;
+        let store = &context.store;
+        context.stats.midnight(store.put_message_count(), store.get_message_count());
+    }
+}

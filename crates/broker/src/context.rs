@@ -1,0 +1,135 @@
+//! What every processor works with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rocketmq_common::config::ConfigTable;
+use rocketmq_common::properties::Properties;
+use rocketmq_protocol::body::DataVersion;
+use rocketmq_remoting::config::{NettyClientConfig, NettyServerConfig};
+use rocketmq_store::{MessageStore, MessageStoreConfig};
+
+use crate::config::BrokerConfig;
+use crate::consumers::Consumers;
+use crate::groups::Groups;
+use crate::hold::PullHold;
+use crate::locks::QueueLocks;
+use crate::offsets::Offsets;
+use crate::outward::Outward;
+use crate::producers::Producers;
+use crate::stats::BrokerStats;
+use crate::topics::Topics;
+
+/// Every setting of a broker process, and where it is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The broker's own.
+    pub broker: BrokerConfig,
+    /// Of its ports.
+    pub server: NettyServerConfig,
+    /// Of its outgoing connections.
+    pub client: NettyClientConfig,
+    /// Of the store.
+    pub store: MessageStoreConfig,
+    /// Keys of the configuration file that no table has; kept and shown, as in Java.
+    pub extra: Properties,
+    /// The configuration file, which changes are written to.
+    pub file: Option<PathBuf>,
+    /// State of the settings, for GET_BROKER_CONFIG.
+    pub version: DataVersion,
+}
+
+impl Settings {
+    /// Every table, in the order of listings.
+    pub fn tables(&self) -> [&dyn ConfigTable; 4] {
+        [&self.broker, &self.server, &self.client, &self.store]
+    }
+
+    /// Every table, to be changed.
+    pub fn tables_mut(&mut self) -> [&mut dyn ConfigTable; 4] {
+        [&mut self.broker, &mut self.server, &mut self.client, &mut self.store]
+    }
+
+    /// Every key and value, in the order of listings.
+    pub fn entries(&self) -> Vec<(String, String)> {
+        let known = self.tables().into_iter().flat_map(ConfigTable::entries);
+        let extra = self.extra.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        known.map(|(key, value)| (key.to_string(), value)).chain(extra).collect()
+    }
+}
+
+/// A running broker's parts. The order of locks is in `docs/architecture.md`.
+pub struct BrokerContext {
+    settings: RwLock<Arc<Settings>>,
+    /// Address that clients are told, part of message ids: brokerIP1 and listenPort.
+    pub store_host: SocketAddr,
+    /// The files.
+    pub store: Arc<MessageStore>,
+    /// Topics.
+    pub topics: Topics,
+    /// Consumer groups.
+    pub groups: Groups,
+    /// Offsets of groups.
+    pub offsets: Offsets,
+    /// Connected producers.
+    pub producers: Producers,
+    /// Connected consumers.
+    pub consumers: Consumers,
+    /// Locks of orderly consumers.
+    pub locks: QueueLocks,
+    /// Pulls that wait for messages.
+    pub hold: Arc<PullHold>,
+    /// Statistics.
+    pub stats: BrokerStats,
+    /// The way to the name servers.
+    pub outward: Outward,
+}
+
+/// The parts that are made before the context.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) store_host: SocketAddr,
+    pub(crate) store: Arc<MessageStore>,
+    pub(crate) topics: Topics,
+    pub(crate) groups: Groups,
+    pub(crate) offsets: Offsets,
+    pub(crate) hold: Arc<PullHold>,
+    pub(crate) outward: Outward,
+}
+
+impl BrokerContext {
+    pub(crate) fn new(parts: Parts) -> BrokerContext {
+        let stats = BrokerStats::new(&parts.settings.broker.broker_cluster_name);
+        BrokerContext {
+            settings: RwLock::new(Arc::new(parts.settings)),
+            store_host: parts.store_host,
+            store: parts.store,
+            topics: parts.topics,
+            groups: parts.groups,
+            offsets: parts.offsets,
+            producers: Producers::default(),
+            consumers: Consumers::default(),
+            locks: QueueLocks::default(),
+            hold: parts.hold,
+            stats,
+            outward: parts.outward,
+        }
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    /// Puts changed settings in force.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.write() = Arc::new(settings);
+    }
+
+    /// `ip:port` that clients are told.
+    pub fn address(&self) -> String {
+        self.store_host.to_string()
+    }
+}

@@ -1,0 +1,132 @@
+//! From a request's code to its processor.
+
+use std::sync::Arc;
+
+use rocketmq_protocol::{RequestCode, ResponseCode};
+use rocketmq_remoting::{BatchFailed, Call, CloseReason, Connection, RequestHandler, Response};
+
+use crate::context::BrokerContext;
+use crate::processor::{
+    Answer, admin, client, consumption, offset, pull, query, respond, send, settings, topic,
+};
+
+/// Name of the logger of connections.
+const LOGGER: &str = "RocketmqRemoting";
+
+/// Serves the connections of one of the broker's two ports.
+pub(crate) struct Handler {
+    context: Arc<BrokerContext>,
+    /// The second port serves all but pulls.
+    is_vip: bool,
+}
+
+impl Handler {
+    /// For the main or the second port.
+    pub(crate) fn new(context: Arc<BrokerContext>, is_vip: bool) -> Handler {
+        Handler { context, is_vip }
+    }
+
+    /// The requests that are answered with a body alone, by a function of the frame.
+    fn simple(&self, call: &Call<'_>) -> Option<Answer> {
+        type Simple = fn(&BrokerContext, &rocketmq_protocol::Frame) -> Answer;
+        let process: Simple = match call.code() {
+            RequestCode::GET_CONSUMER_LIST_BY_GROUP => client::consumer_list,
+            RequestCode::CHECK_CLIENT_CONFIG => client::check_config,
+            RequestCode::LOCK_BATCH_MQ => client::lock,
+            RequestCode::UNLOCK_BATCH_MQ => client::unlock,
+            RequestCode::GET_ALL_CONSUMER_OFFSET => offset::all,
+            RequestCode::GET_ALL_DELAY_OFFSET => offset::delays,
+            RequestCode::CLONE_GROUP_OFFSET => offset::clone_group,
+            RequestCode::DELETE_TOPIC_IN_BROKER => topic::delete,
+            RequestCode::GET_ALL_TOPIC_CONFIG => topic::all,
+            RequestCode::GET_TOPIC_STATS_INFO => topic::stats,
+            RequestCode::QUERY_TOPIC_CONSUME_BY_WHO => topic::consumed_by,
+            RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER => topic::system_topics,
+            RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => topic::update_group,
+            RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => topic::all_groups,
+            RequestCode::DELETE_SUBSCRIPTIONGROUP => topic::delete_group,
+            RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE => topic::clean_expired,
+            RequestCode::CLEAN_UNUSED_TOPIC => topic::clean_unused,
+            RequestCode::GET_CONSUMER_CONNECTION_LIST => consumption::consumer_connections,
+            RequestCode::GET_PRODUCER_CONNECTION_LIST => consumption::producer_connections,
+            RequestCode::GET_CONSUME_STATS => consumption::stats,
+            RequestCode::GET_BROKER_CONSUME_STATS => consumption::broker_stats,
+            RequestCode::QUERY_CONSUME_TIME_SPAN => consumption::time_span,
+            RequestCode::GET_BROKER_RUNTIME_INFO => admin::runtime_info,
+            RequestCode::VIEW_BROKER_STATS_DATA => admin::view_stats,
+            RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset,
+            RequestCode::UPDATE_BROKER_CONFIG => settings::update,
+            _ => return None,
+        };
+        Some(process(&self.context, &call.frame))
+    }
+
+    fn run_ready_pulls(&self) {
+        let ready = self.context.hold.take_ready();
+        if !ready.is_empty() {
+            pull::run_again(&self.context, ready);
+        }
+    }
+}
+
+impl RequestHandler for Handler {
+    fn handle(&self, call: Call<'_>) {
+        let context = &self.context;
+        match call.code() {
+            RequestCode::SEND_MESSAGE_V2
+            | RequestCode::SEND_MESSAGE
+            | RequestCode::SEND_BATCH_MESSAGE => send::send(context, call),
+            RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE if !self.is_vip => {
+                pull::pull(context, call);
+            }
+            RequestCode::UPDATE_CONSUMER_OFFSET => offset::update(context, call),
+            RequestCode::QUERY_CONSUMER_OFFSET => offset::query(context, call),
+            RequestCode::HEART_BEAT => client::heartbeat(context, call),
+            RequestCode::UNREGISTER_CLIENT => client::unregister(context, call),
+            RequestCode::CONSUMER_SEND_MSG_BACK => send::send_back(context, call),
+            RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => offset::search(context, call),
+            RequestCode::GET_MAX_OFFSET => offset::max(context, call),
+            RequestCode::GET_MIN_OFFSET => offset::min(context, call),
+            RequestCode::GET_EARLIEST_MSG_STORETIME => offset::earliest(context, call),
+            RequestCode::QUERY_MESSAGE => query::query_message(context, call),
+            RequestCode::VIEW_MESSAGE_BY_ID => query::view_message(context, call),
+            RequestCode::UPDATE_AND_CREATE_TOPIC => topic::update(context, call),
+            RequestCode::GET_BROKER_CONFIG => settings::get(context, call),
+            RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => {
+                admin::consumer_status(context, call);
+            }
+            RequestCode::GET_CONSUMER_RUNNING_INFO | RequestCode::CONSUME_MESSAGE_DIRECTLY => {
+                admin::relay(context, call);
+            }
+            code => match self.simple(&call) {
+                Some(answer) => respond(call, answer),
+                None => {
+                    let text = format!(" request type {code} not supported");
+                    let code = ResponseCode::REQUEST_CODE_NOT_SUPPORTED;
+                    call.respond(Response::error(code, &text));
+                }
+            },
+        }
+    }
+
+    fn batch_end(&self, _: &Arc<Connection>) -> Result<(), BatchFailed> {
+        let committed = self.context.store.commit();
+        // What was dispatched before a failure is readable all the same.
+        self.run_ready_pulls();
+        committed.map_err(|error| BatchFailed(error.to_string()))
+    }
+
+    fn connected(&self, connection: &Arc<Connection>) {
+        let (peer, thread) = (connection.peer(), "NettyServerCodecThread_1");
+        tracing::info!(target: LOGGER, thread, "NETTY SERVER PIPELINE: channelActive, the channel[{peer}]");
+    }
+
+    fn closed(&self, connection: &Arc<Connection>, reason: &CloseReason) {
+        let (peer, thread) = (connection.peer(), "NettyServerCodecThread_1");
+        if *reason == CloseReason::Idle {
+            tracing::warn!(target: LOGGER, thread, "NETTY SERVER PIPELINE: IDLE exception [{peer}]");
+        }
+        tracing::info!(target: LOGGER, thread, "NETTY SERVER PIPELINE: channelInactive, the channel[{peer}]");
+        client::connection_closed(&self.context, connection);
+    }
+}

@@ -1,0 +1,232 @@
+//! The broker's calls to the name servers (contract `broker.md` 5, `requests.md` N).
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocketmq_common::fastjson;
+use rocketmq_protocol::body::{
+    DataVersion, KvTable, RegisterBrokerBody, TopicConfigSerializeWrapper,
+};
+use rocketmq_protocol::header::{
+    BrokerIdentityRequestHeader, QueryDataVersionResponseHeader, RegisterBrokerRequestHeader,
+};
+use rocketmq_protocol::message::crc32;
+use rocketmq_protocol::topic::permission;
+use rocketmq_protocol::{RequestCode, ResponseCode};
+use rocketmq_remoting::{
+    Call, ClientOptions, RemotingClient, RemotingError, Request, RequestHandler,
+};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use crate::LOGGER;
+use crate::context::BrokerContext;
+
+/// How long UNREGISTER_BROKER and QUERY_DATA_VERSION may take.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The name that log lines give the thread of these calls.
+const THREAD: &str = "brokerOutApi_thread_1";
+
+/// Name servers ask nothing of brokers.
+struct NoRequests;
+
+impl RequestHandler for NoRequests {
+    fn handle(&self, _: Call<'_>) {}
+}
+
+/// The connections to the name servers.
+pub struct Outward {
+    client: Arc<RemotingClient>,
+    servers: Mutex<Vec<String>>,
+    runtime: Handle,
+    /// Set once the context exists: registrations run in tasks of their own.
+    context: Mutex<Weak<BrokerContext>>,
+}
+
+impl Outward {
+    /// No connection is made yet. Must be called inside the runtime.
+    pub fn new(options: ClientOptions, namesrv_addr: Option<&str>) -> Outward {
+        let outward = Outward {
+            client: Arc::new(RemotingClient::new(options, Arc::new(NoRequests))),
+            servers: Mutex::default(),
+            runtime: Handle::current(),
+            context: Mutex::default(),
+        };
+        outward.set_servers(namesrv_addr);
+        outward
+    }
+
+    /// Tells the calls which broker they are for.
+    pub(crate) fn attach(&self, context: &Arc<BrokerContext>) {
+        *self.context.lock() = Arc::downgrade(context);
+    }
+
+    /// Replaces the list of name servers.
+    pub fn set_servers(&self, namesrv_addr: Option<&str>) {
+        let list = namesrv_addr.unwrap_or_default().split(';').map(str::trim);
+        *self.servers.lock() = list.filter(|a| !a.is_empty()).map(str::to_string).collect();
+    }
+
+    /// The name servers.
+    pub fn servers(&self) -> Vec<String> {
+        self.servers.lock().clone()
+    }
+
+    /// Registers all topics in a task of its own.
+    pub fn register_topic_soon(&self, _: &BrokerContext) {
+        let Some(context) = self.context.lock().upgrade() else { return };
+        self.runtime.spawn(async move { context.outward.register_all(&context, true).await });
+    }
+
+    /// Registers all topics with every name server at once; unless forced, only with those that
+    /// do not know this state yet.
+    pub async fn register_all(&self, context: &BrokerContext, force: bool) {
+        let settings = context.settings();
+        let topics = registered_topics(context);
+        let mut order: Option<KvTable> = None;
+        let mut calls = JoinSet::new();
+        for server in self.servers() {
+            let registration = Registration {
+                client: Arc::clone(&self.client),
+                server,
+                settings: Arc::clone(&settings),
+                address: context.address(),
+                topics: topics.clone(),
+                ask_first: !(force || settings.broker.force_register),
+            };
+            calls.spawn(registration.run());
+        }
+        while let Some(done) = calls.join_next().await {
+            if let Ok(Some(table)) = done {
+                order.get_or_insert(table);
+            }
+        }
+        if let Some(table) = order
+            && let Err(error) = context.topics.set_ordered(&table.table)
+        {
+            tracing::error!(target: LOGGER, "{error}");
+        }
+    }
+
+    /// Tells every name server that the broker leaves.
+    pub async fn unregister_all(&self, context: &BrokerContext) {
+        let settings = context.settings();
+        let address = context.address();
+        let header = identity(&settings.broker, &address);
+        for server in self.servers() {
+            let request = Request::new(RequestCode::UNREGISTER_BROKER).fields(&header);
+            match self.client.invoke(&server, request, SHORT_TIMEOUT).await {
+                Ok(_) => {
+                    tracing::info!(target: LOGGER, thread = "ShutdownHook", "unregisterBroker OK, NamesrvAddr: {server}")
+                }
+                Err(error) => {
+                    tracing::warn!(target: LOGGER, thread = "ShutdownHook", "unregisterBroker Exception, {server}, {error}")
+                }
+            }
+        }
+    }
+
+    /// Closes the connections.
+    pub async fn shutdown(&self) {
+        self.client.shutdown().await;
+    }
+}
+
+fn identity<'a>(
+    broker: &'a crate::config::BrokerConfig,
+    address: &'a str,
+) -> BrokerIdentityRequestHeader<'a> {
+    BrokerIdentityRequestHeader {
+        broker_name: broker.broker_name.as_str().into(),
+        broker_addr: address.into(),
+        cluster_name: broker.broker_cluster_name.as_str().into(),
+        broker_id: broker.broker_id,
+    }
+}
+
+/// The topics as they are registered: a restricted broker permission replaces each topic's.
+fn registered_topics(context: &BrokerContext) -> TopicConfigSerializeWrapper {
+    let mut topics = context.topics.snapshot();
+    let allowed = context.settings().broker.broker_permission;
+    let both = permission::READ | permission::WRITE;
+    if allowed & both != both {
+        topics.topic_config_table.values_mut().for_each(|topic| topic.perm = allowed);
+    }
+    topics
+}
+
+/// One registration with one name server.
+struct Registration {
+    client: Arc<RemotingClient>,
+    server: String,
+    settings: Arc<crate::context::Settings>,
+    address: String,
+    topics: TopicConfigSerializeWrapper,
+    ask_first: bool,
+}
+
+impl Registration {
+    /// Returns the table of ordered topics that the name server has.
+    async fn run(self) -> Option<KvTable> {
+        if self.ask_first && !self.is_changed().await {
+            return None;
+        }
+        let broker = &self.settings.broker;
+        match self.register().await {
+            Ok(order) => {
+                tracing::info!(target: LOGGER, thread = THREAD, "register broker[{}]to name server {} OK", broker.broker_id, self.server);
+                order
+            }
+            Err(error) => {
+                tracing::warn!(target: LOGGER, thread = THREAD, "registerBroker Exception, {}, {error}", self.server);
+                None
+            }
+        }
+    }
+
+    /// Whether the name server does not have this state; so too when it cannot say.
+    async fn is_changed(&self) -> bool {
+        let version: DataVersion = self.topics.data_version;
+        let Ok(body) = fastjson::to_vec(&version) else { return true };
+        let header = identity(&self.settings.broker, &self.address);
+        let request = Request::new(RequestCode::QUERY_DATA_VERSION).fields(&header).body(body);
+        match self.client.invoke(&self.server, request, SHORT_TIMEOUT).await {
+            Ok(frame) => QueryDataVersionResponseHeader::decode(frame.fields())
+                .map_or(true, |header| header.changed),
+            Err(_) => true,
+        }
+    }
+
+    async fn register(&self) -> Result<Option<KvTable>, String> {
+        let broker = &self.settings.broker;
+        let body = RegisterBrokerBody {
+            filter_server_list: Some(Vec::new()),
+            topic_config_serialize_wrapper: self.topics.clone(),
+        };
+        let body = fastjson::to_vec(&body).map_err(|error| error.to_string())?;
+        let ha_port = self.settings.server.listen_port + 1;
+        let header = RegisterBrokerRequestHeader {
+            broker_name: broker.broker_name.as_str().into(),
+            broker_addr: self.address.as_str().into(),
+            cluster_name: broker.broker_cluster_name.as_str().into(),
+            ha_server_addr: format!("{}:{ha_port}", broker.broker_ip2).into(),
+            broker_id: broker.broker_id,
+            compressed: false,
+            body_crc32: crc32(&body),
+        };
+        let request = Request::new(RequestCode::REGISTER_BROKER).fields(&header).body(body);
+        let timeout = broker.register_broker_timeout_mills.max(1).unsigned_abs();
+        let timeout = Duration::from_millis(timeout.into());
+        let frame = self.client.invoke(&self.server, request, timeout).await;
+        let frame = frame.map_err(|error: RemotingError| error.to_string())?;
+        if ResponseCode(frame.code) != ResponseCode::SUCCESS {
+            let remark = frame.remark().unwrap_or_default();
+            return Err(format!("CODE: {} DESC: {remark}", frame.code));
+        }
+        if frame.body().is_empty() {
+            return Ok(None);
+        }
+        fastjson::from_slice(frame.body()).map(Some).map_err(|error| error.to_string())
+    }
+}

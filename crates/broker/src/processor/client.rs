@@ -1,0 +1,137 @@
+//! Clients: codes 34, 35, 38, 41, 42, 46 (contract `requests.md` 3).
+
+use std::sync::Arc;
+
+use rocketmq_common::clock;
+use rocketmq_protocol::body::{
+    CheckClientBody, ConsumerIdList, HeartbeatData, LockBatchBody, LockOkBody,
+};
+use rocketmq_protocol::header::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
+use rocketmq_protocol::topic::{RETRY_PREFIX, permission};
+use rocketmq_protocol::{Frame, RequestCode};
+use rocketmq_remoting::{Call, Connection, Request};
+
+use super::{Answer, Refusal, failed, json, parse, respond, send};
+use crate::LOGGER;
+use crate::consumers::ClientChannel;
+use crate::context::BrokerContext;
+
+/// HEART_BEAT 34.
+pub fn heartbeat(context: &BrokerContext, call: Call<'_>) {
+    let outcome = heartbeat_inner(context, &call.frame, call.connection);
+    respond(call, outcome.map(|()| None));
+}
+
+fn heartbeat_inner(
+    context: &BrokerContext,
+    frame: &Frame,
+    connection: &Arc<Connection>,
+) -> Result<(), Refusal> {
+    let heartbeat: HeartbeatData = parse(frame.body())?;
+    let settings = context.settings();
+    let channel = ClientChannel {
+        connection: Arc::clone(connection),
+        client_id: heartbeat.client_id,
+        language: frame.language,
+        version: frame.version,
+        last_update_ms: clock::now_ms(),
+    };
+    for data in &heartbeat.consumer_data_set {
+        let auto = settings.broker.auto_create_subscription_group;
+        let group = context.groups.get_or_create(&data.group_name, auto);
+        let mut notify = true;
+        if let Some(group) = group {
+            notify = group.notify_consumer_ids_changed_enable;
+            let topic = format!("{RETRY_PREFIX}{}", data.group_name);
+            let perm = permission::READ | permission::WRITE;
+            send::create_topic(context, &topic, group.retry_queue_nums, perm)?;
+        }
+        let changed = context.consumers.register(channel.clone(), data);
+        if changed && notify && settings.broker.notify_consumer_ids_changed_enable {
+            notify_ids_changed(context, &data.group_name);
+        }
+    }
+    for data in &heartbeat.producer_data_set {
+        context.producers.register(&data.group_name, channel.clone());
+    }
+    Ok(())
+}
+
+/// Tells every member of a group that one came or went.
+pub fn notify_ids_changed(context: &BrokerContext, group: &str) {
+    let header = ConsumerGroupRequestHeader { consumer_group: group.into() };
+    for connection in context.consumers.connections(group) {
+        let request = Request::new(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED).fields(&header);
+        if let Err(error) = connection.send_oneway(request) {
+            tracing::warn!(target: LOGGER, "notifyConsumerIdsChanged exception. group={group}, {error}");
+        }
+    }
+}
+
+/// Forgets a connection that ended, and tells the groups it was in.
+pub fn connection_closed(context: &BrokerContext, connection: &Connection) {
+    context.producers.connection_closed(connection.id());
+    for group in context.consumers.connection_closed(connection.id()) {
+        notify_if_enabled(context, &group);
+    }
+}
+
+fn notify_if_enabled(context: &BrokerContext, group: &str) {
+    let settings = context.settings();
+    let config = context.groups.get_or_create(group, false);
+    let of_group = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
+    if of_group && settings.broker.notify_consumer_ids_changed_enable {
+        notify_ids_changed(context, group);
+    }
+}
+
+/// UNREGISTER_CLIENT 35.
+pub fn unregister(context: &BrokerContext, call: Call<'_>) {
+    let connection_id = call.connection.id();
+    let outcome = UnregisterClientRequestHeader::decode(call.frame.fields()).map(|header| {
+        if let Some(group) = &header.producer_group {
+            context.producers.unregister(group, connection_id);
+        }
+        if let Some(group) = &header.consumer_group
+            && context.consumers.unregister(group, connection_id)
+        {
+            notify_if_enabled(context, group);
+        }
+    });
+    respond(call, outcome.map(|()| None).map_err(Refusal::from));
+}
+
+/// GET_CONSUMER_LIST_BY_GROUP 38.
+pub fn consumer_list(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = ConsumerGroupRequestHeader::decode(frame.fields())?;
+    let consumer_id_list = context.consumers.client_ids(&header.consumer_group);
+    if consumer_id_list.is_empty() {
+        return Err(failed(format!("no consumer for this group, {}", header.consumer_group)));
+    }
+    json(&ConsumerIdList { consumer_id_list })
+}
+
+/// CHECK_CLIENT_CONFIG 46.
+pub fn check_config(_: &BrokerContext, frame: &Frame) -> Answer {
+    let body: CheckClientBody = parse(frame.body())?;
+    if body.subscription_data.is_tag_type() {
+        return Ok(None);
+    }
+    let kind = &body.subscription_data.expression_type;
+    Err(failed(format!("The broker does not support consumer to filter message by {kind}")))
+}
+
+/// LOCK_BATCH_MQ 41.
+pub fn lock(context: &BrokerContext, frame: &Frame) -> Answer {
+    let body: LockBatchBody = parse(frame.body())?;
+    let now = clock::now_ms();
+    let held = context.locks.lock(&body.consumer_group, &body.client_id, body.mq_set, now);
+    json(&LockOkBody { lock_ok_mq_set: held })
+}
+
+/// UNLOCK_BATCH_MQ 42.
+pub fn unlock(context: &BrokerContext, frame: &Frame) -> Answer {
+    let body: LockBatchBody = parse(frame.body())?;
+    context.locks.unlock(&body.consumer_group, &body.client_id, &body.mq_set);
+    Ok(None)
+}

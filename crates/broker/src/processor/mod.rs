@@ -1,0 +1,71 @@
+//! One function for each request code.
+
+pub mod admin;
+pub mod client;
+pub mod consumption;
+pub mod offset;
+pub mod pull;
+pub mod query;
+pub mod send;
+pub mod settings;
+pub mod topic;
+
+use std::borrow::Cow;
+
+use rocketmq_common::fastjson;
+use rocketmq_protocol::{HeaderError, ResponseCode};
+use rocketmq_remoting::{Call, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A request that is answered with an error.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Response code.
+    pub code: ResponseCode,
+    /// Text; begins with RocketMQ's own.
+    pub text: Cow<'static, str>,
+}
+
+/// A refusal with that code and text.
+pub(crate) fn refuse(code: ResponseCode, text: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal { code, text: text.into() }
+}
+
+/// A refusal with SYSTEM_ERROR.
+pub(crate) fn failed(error: impl std::fmt::Display) -> Refusal {
+    refuse(ResponseCode::SYSTEM_ERROR, error.to_string())
+}
+
+impl From<HeaderError> for Refusal {
+    fn from(error: HeaderError) -> Refusal {
+        // Java's strict decoder says it with its exception's name, which clients print.
+        let name = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
+        refuse(ResponseCode::SYSTEM_ERROR, format!("{name}: {error}"))
+    }
+}
+
+/// The answer of most processors: SUCCESS without header, with a JSON body or without.
+pub(crate) type Answer = Result<Option<Vec<u8>>, Refusal>;
+
+/// Sends what a processor answered.
+pub(crate) fn respond(call: Call<'_>, answer: Answer) {
+    match answer {
+        Ok(Some(body)) => call.respond(Response::success().body(body)),
+        Ok(None) => call.respond(Response::success()),
+        Err(refusal) => call.respond(Response::error(refusal.code, &refusal.text)),
+    }
+}
+
+/// A JSON body.
+pub(crate) fn json(body: &impl Serialize) -> Answer {
+    fastjson::to_vec(body).map(Some).map_err(failed)
+}
+
+/// The request's JSON body.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    if body.is_empty() {
+        return Err(failed("the request has no body"));
+    }
+    fastjson::from_slice(body).map_err(failed)
+}

@@ -1,0 +1,109 @@
+//! Offsets: codes 14, 15, 29, 30, 31, 32, 43, 45, 314 (contract `requests.md` 2.4, 5).
+
+use rocketmq_protocol::ResponseCode;
+use rocketmq_protocol::body::DelayOffsets;
+use rocketmq_protocol::header::{
+    CloneGroupOffsetRequestHeader, GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader,
+    QueryConsumerOffsetRequestHeader, SearchOffsetRequestHeader, TopicQueueRequestHeader,
+    UpdateConsumerOffsetRequestHeader,
+};
+use rocketmq_protocol::{Frame, HeaderFields};
+use rocketmq_remoting::{Call, Response};
+
+use super::{Answer, Refusal, json, refuse, respond};
+use crate::context::BrokerContext;
+
+/// Answers with a header, or the refusal.
+fn answer(call: Call<'_>, outcome: Result<impl HeaderFields, Refusal>) {
+    match outcome {
+        Ok(fields) => call.respond(Response::success().fields(&fields)),
+        Err(refusal) => respond(call, Err(refusal)),
+    }
+}
+
+/// QUERY_CONSUMER_OFFSET 14.
+pub fn query(context: &BrokerContext, call: Call<'_>) {
+    let outcome = query_inner(context, &call.frame);
+    answer(call, outcome);
+}
+
+fn query_inner(context: &BrokerContext, frame: &Frame) -> Result<OffsetResponseHeader, Refusal> {
+    let header = QueryConsumerOffsetRequestHeader::decode(frame.fields())?;
+    let (group, topic, queue_id) = (&*header.consumer_group, &*header.topic, header.queue_id);
+    if let Some(offset) = context.offsets.get(group, topic, queue_id).filter(|o| *o >= 0) {
+        return Ok(OffsetResponseHeader { offset });
+    }
+    // A young queue is consumed from its beginning, whatever the group asks for.
+    let min = context.store.min_offset_in_queue(topic, queue_id);
+    if min <= 0 && !context.store.is_in_disk_by_consume_offset(topic, queue_id, 0) {
+        return Ok(OffsetResponseHeader { offset: 0 });
+    }
+    let text = "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first";
+    Err(refuse(ResponseCode::QUERY_NOT_FOUND, text))
+}
+
+/// UPDATE_CONSUMER_OFFSET 15.
+pub fn update(context: &BrokerContext, call: Call<'_>) {
+    let outcome = UpdateConsumerOffsetRequestHeader::decode(call.frame.fields()).map(|header| {
+        let (group, topic) = (&header.consumer_group, &header.topic);
+        let peer = call.connection.peer();
+        context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
+    });
+    respond(call, outcome.map(|()| None).map_err(Refusal::from));
+}
+
+/// SEARCH_OFFSET_BY_TIMESTAMP 29.
+pub fn search(context: &BrokerContext, call: Call<'_>) {
+    let outcome = SearchOffsetRequestHeader::decode(call.frame.fields()).map(|header| {
+        let (topic, queue_id) = (&header.topic, header.queue_id);
+        let offset = context.store.offset_by_time(topic, queue_id, header.timestamp);
+        OffsetResponseHeader { offset }
+    });
+    answer(call, outcome.map_err(Refusal::from));
+}
+
+/// GET_MAX_OFFSET 30.
+pub fn max(context: &BrokerContext, call: Call<'_>) {
+    let outcome = TopicQueueRequestHeader::decode(call.frame.fields()).map(|header| {
+        let offset = context.store.max_offset_in_queue(&header.topic, header.queue_id);
+        OffsetResponseHeader { offset }
+    });
+    answer(call, outcome.map_err(Refusal::from));
+}
+
+/// GET_MIN_OFFSET 31.
+pub fn min(context: &BrokerContext, call: Call<'_>) {
+    let outcome = TopicQueueRequestHeader::decode(call.frame.fields()).map(|header| {
+        let offset = context.store.min_offset_in_queue(&header.topic, header.queue_id);
+        OffsetResponseHeader { offset: offset.max(0) }
+    });
+    answer(call, outcome.map_err(Refusal::from));
+}
+
+/// GET_EARLIEST_MSG_STORETIME 32.
+pub fn earliest(context: &BrokerContext, call: Call<'_>) {
+    let outcome = TopicQueueRequestHeader::decode(call.frame.fields()).map(|header| {
+        let timestamp = context.store.earliest_message_time(&header.topic, header.queue_id);
+        GetEarliestMsgStoretimeResponseHeader { timestamp }
+    });
+    answer(call, outcome.map_err(Refusal::from));
+}
+
+/// GET_ALL_CONSUMER_OFFSET 43.
+pub fn all(context: &BrokerContext, _: &Frame) -> Answer {
+    json(&context.offsets.snapshot())
+}
+
+/// GET_ALL_DELAY_OFFSET 45: no message is delayed by this version.
+pub fn delays(_: &BrokerContext, _: &Frame) -> Answer {
+    json(&DelayOffsets::default())
+}
+
+/// CLONE_GROUP_OFFSET 314.
+pub fn clone_group(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = CloneGroupOffsetRequestHeader::decode(frame.fields())?;
+    if let Some(topic) = &header.topic {
+        context.offsets.clone_group(&header.src_group, &header.dest_group, topic);
+    }
+    Ok(None)
+}

@@ -1,0 +1,349 @@
+//! PULL_MESSAGE 11, and LITE_PULL_MESSAGE 361 alike (contract `requests.md` 2.1, `broker.md` 12).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::fastjson;
+use rocketmq_protocol::ResponseCode;
+use rocketmq_protocol::body::{
+    MessageModel, OffsetMovedEvent, SubscriptionData, SubscriptionGroupConfig,
+};
+use rocketmq_protocol::header::{PullMessageRequestHeader, PullMessageResponseHeader};
+use rocketmq_protocol::message::{MessageQueue, properties, property, sys_flag};
+use rocketmq_protocol::topic::{self, FAQ, permission};
+use rocketmq_remoting::{Body, Call, Connection, Response};
+use rocketmq_store::{GetResult, GetStatus, MessageFilter, PutMessage};
+
+use super::{Refusal, failed, refuse};
+use crate::LOGGER;
+use crate::context::{BrokerContext, Settings};
+use crate::hold::Held;
+
+/// A pull, as far as it is needed once its frame is gone.
+pub struct PullRequest {
+    header: PullMessageRequestHeader<'static>,
+    subscription: Arc<SubscriptionData>,
+}
+
+impl PullRequest {
+    /// Topic.
+    pub fn topic(&self) -> &str {
+        &self.header.topic
+    }
+
+    /// Queue number.
+    pub fn queue_id(&self) -> i32 {
+        self.header.queue_id
+    }
+
+    /// Offset that is waited for.
+    pub fn queue_offset(&self) -> i64 {
+        self.header.queue_offset
+    }
+
+    /// Which messages are wanted.
+    pub fn subscription(&self) -> &SubscriptionData {
+        &self.subscription
+    }
+}
+
+/// Whether a message with that tag hash is wanted.
+pub fn wants(subscription: &SubscriptionData, tags_code: i64) -> bool {
+    subscription.code_set.is_empty() || subscription.code_set.contains(&(tags_code as i32))
+}
+
+struct TagFilter<'a>(&'a SubscriptionData);
+
+impl MessageFilter for TagFilter<'_> {
+    fn by_tags(&self, tags_code: i64) -> bool {
+        wants(self.0, tags_code)
+    }
+
+    fn by_record(&self, _: &[u8]) -> bool {
+        true
+    }
+}
+
+/// What a pull found, ready to be answered.
+struct Found {
+    code: ResponseCode,
+    header: PullMessageResponseHeader,
+    result: GetResult,
+}
+
+impl Found {
+    fn send(self, send: impl FnOnce(Response<'_>)) {
+        let response =
+            Response::new(self.code).fields(&self.header).remark(self.result.status.name());
+        if self.code == ResponseCode::SUCCESS {
+            send(response.body(Body::Many(self.result.chunks)));
+        } else {
+            send(response);
+        }
+    }
+}
+
+/// Handles a pull as it arrives.
+pub fn pull(context: &BrokerContext, call: Call<'_>) {
+    let header = match PullMessageRequestHeader::decode(call.frame.fields()) {
+        Ok(header) => header,
+        Err(error) => return refused(call, &error.into()),
+    };
+    let settings = context.settings();
+    let subscription = match check(context, &settings, &header, call.connection) {
+        Ok(subscription) => subscription,
+        Err(refusal) => return refused(call, &refusal),
+    };
+    if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 {
+        let (group, topic) = (&header.consumer_group, &header.topic);
+        let peer = call.connection.peer();
+        context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
+    }
+    let found = read(context, &settings, &header, &subscription);
+    let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0 && !call.frame.is_oneway();
+    if found.code == ResponseCode::PULL_NOT_FOUND && may_wait {
+        let wait = if settings.broker.long_polling_enable {
+            header.suspend_timeout_millis
+        } else {
+            settings.broker.short_polling_time_mills
+        };
+        let wait = Duration::from_millis(wait.max(0).unsigned_abs());
+        let deferred = call.defer();
+        let request = PullRequest { header: owned(&header), subscription };
+        context.hold.park(request, deferred, wait);
+        // A message that came between the read and the parking was told to nobody.
+        let max = context.store.max_offset_in_queue(&header.topic, header.queue_id);
+        if max > header.queue_offset {
+            let reached = context.hold.take_reached(&header.topic, header.queue_id, max);
+            run_again(context, reached);
+        }
+        return;
+    }
+    note(context, &header, &found);
+    found.send(|response| call.respond(response));
+}
+
+/// Answers pulls that waited; they do not wait again.
+pub fn run_again(context: &BrokerContext, held: Vec<Held>) {
+    for Held { request, answer, .. } in held {
+        if !answer.connection().is_open() {
+            continue;
+        }
+        let settings = context.settings();
+        let found = read(context, &settings, &request.header, &request.subscription);
+        note(context, &request.header, &found);
+        found.send(|response| answer.respond(response));
+    }
+}
+
+fn refused(call: Call<'_>, refusal: &Refusal) {
+    call.respond(Response::error(refusal.code, &refusal.text));
+}
+
+/// Counts what is about to be answered, and tells of a moved offset.
+fn note(context: &BrokerContext, header: &PullMessageRequestHeader<'_>, found: &Found) {
+    if found.code == ResponseCode::PULL_OFFSET_MOVED {
+        tell_offset_moved(context, header, found.header.next_begin_offset);
+    }
+    if found.code == ResponseCode::SUCCESS {
+        let (count, bytes) = (found.result.message_count, found.result.bytes_total);
+        context.stats.get(&header.topic, &header.consumer_group, count as u64, bytes as u64);
+    }
+}
+
+fn owned(header: &PullMessageRequestHeader<'_>) -> PullMessageRequestHeader<'static> {
+    let text = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
+    PullMessageRequestHeader {
+        consumer_group: text(&header.consumer_group),
+        topic: text(&header.topic),
+        subscription: None,
+        expression_type: None,
+        queue_id: header.queue_id,
+        queue_offset: header.queue_offset,
+        max_msg_nums: header.max_msg_nums,
+        sys_flag: header.sys_flag,
+        commit_offset: header.commit_offset,
+        suspend_timeout_millis: header.suspend_timeout_millis,
+        sub_version: header.sub_version,
+    }
+}
+
+/// Checks in Java's order; returns what the consumer wants of the topic.
+fn check(
+    context: &BrokerContext,
+    settings: &Settings,
+    header: &PullMessageRequestHeader<'_>,
+    connection: &Connection,
+) -> Result<Arc<SubscriptionData>, Refusal> {
+    let broker = &settings.broker;
+    let forbidden = |text: String| refuse(ResponseCode::NO_PERMISSION, text);
+    if broker.broker_permission & permission::READ == 0 {
+        let text = format!("the broker[{}] pulling message is forbidden", broker.broker_ip1);
+        return Err(forbidden(text));
+    }
+    let (group, topic) = (&*header.consumer_group, &*header.topic);
+    let config = context.groups.get_or_create(group, broker.auto_create_subscription_group);
+    let Some(config) = config else {
+        let text = format!("subscription group [{group}] does not exist, {FAQ}");
+        return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, text));
+    };
+    if !config.consume_enable {
+        return Err(forbidden(format!("subscription group no permission, {group}")));
+    }
+    let Some(topic_config) = context.topics.get(topic) else {
+        let text = format!("topic[{topic}] not exist, apply first please! {FAQ}");
+        return Err(refuse(ResponseCode::TOPIC_NOT_EXIST, text));
+    };
+    if topic_config.perm & permission::READ == 0 {
+        return Err(forbidden(format!("the topic[{topic}] pulling message is forbidden")));
+    }
+    if !(0..topic_config.read_queue_nums).contains(&header.queue_id) {
+        return Err(failed(format!(
+            "queueId[{}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] \
+             consumer:[/{}]",
+            header.queue_id,
+            topic_config.read_queue_nums,
+            connection.peer()
+        )));
+    }
+    let subscription = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
+        sent_subscription(header)?
+    } else {
+        known_subscription(context, header, &config)?
+    };
+    if !subscription.is_tag_type() {
+        let kind = &subscription.expression_type;
+        return Err(failed(format!(
+            "The broker does not support consumer to filter message by {kind}"
+        )));
+    }
+    Ok(subscription)
+}
+
+fn sent_subscription(
+    header: &PullMessageRequestHeader<'_>,
+) -> Result<Arc<SubscriptionData>, Refusal> {
+    let expression = header.subscription.as_deref().unwrap_or_default();
+    let subscription = SubscriptionData::by_tags(&header.topic, expression, header.sub_version);
+    let Some(mut subscription) = subscription else {
+        let text = "parse the consumer's subscription failed";
+        return Err(refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, text));
+    };
+    if let Some(kind) = &header.expression_type {
+        subscription.expression_type = kind.to_string();
+    }
+    Ok(Arc::new(subscription))
+}
+
+fn known_subscription(
+    context: &BrokerContext,
+    header: &PullMessageRequestHeader<'_>,
+    config: &SubscriptionGroupConfig,
+) -> Result<Arc<SubscriptionData>, Refusal> {
+    let (group, topic) = (&*header.consumer_group, &*header.topic);
+    let known = context.consumers.with(group, |connected| {
+        let broadcast = connected.message_model == MessageModel::Broadcasting;
+        (broadcast, connected.subscriptions.get(topic).cloned())
+    });
+    let missing = |what: &str| {
+        let text = format!("the consumer's {what} not exist{FAQ}");
+        refuse(ResponseCode::SUBSCRIPTION_NOT_EXIST, text)
+    };
+    let Some((broadcast, subscription)) = known else {
+        return Err(missing("group info"));
+    };
+    if broadcast && !config.consume_broadcast_enable {
+        let text = format!("the consumer group[{group}] can not consume by broadcast way");
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    let Some(subscription) = subscription else { return Err(missing("subscription")) };
+    if subscription.sub_version < header.sub_version {
+        let text = "the consumer's subscription not latest";
+        return Err(refuse(ResponseCode::SUBSCRIPTION_NOT_LATEST, text));
+    }
+    Ok(subscription)
+}
+
+/// Reads the store and decides the code.
+fn read(
+    context: &BrokerContext,
+    settings: &Settings,
+    header: &PullMessageRequestHeader<'_>,
+    subscription: &SubscriptionData,
+) -> Found {
+    let max = usize::try_from(header.max_msg_nums).unwrap_or(0);
+    let (topic, queue_id, offset) = (&*header.topic, header.queue_id, header.queue_offset);
+    let filter = TagFilter(subscription);
+    let result = context.store.get_messages(topic, queue_id, offset, max, &filter);
+    let code = match result.status {
+        GetStatus::Found => ResponseCode::SUCCESS,
+        GetStatus::MessageWasRemoving | GetStatus::NoMatchedMessage => {
+            ResponseCode::PULL_RETRY_IMMEDIATELY
+        }
+        GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue => match offset {
+            0 => ResponseCode::PULL_NOT_FOUND,
+            _ => ResponseCode::PULL_OFFSET_MOVED,
+        },
+        GetStatus::OffsetFoundNull | GetStatus::OffsetOverflowOne => ResponseCode::PULL_NOT_FOUND,
+        GetStatus::OffsetOverflowBadly | GetStatus::OffsetTooSmall => {
+            ResponseCode::PULL_OFFSET_MOVED
+        }
+    };
+    let broker_id = |slow: bool| {
+        let auto = settings.broker.auto_create_subscription_group;
+        let group = context.groups.get_or_create(&header.consumer_group, auto);
+        let group = group.unwrap_or_default();
+        if slow { group.which_broker_when_consume_slowly } else { group.broker_id }
+    };
+    let suggest_which_broker_id =
+        if settings.broker.slave_read_enable { broker_id(result.suggest_slave) } else { 0 };
+    let header = PullMessageResponseHeader {
+        suggest_which_broker_id,
+        next_begin_offset: result.next_begin_offset,
+        min_offset: result.min_offset,
+        max_offset: result.max_offset,
+    };
+    Found { code, header, result }
+}
+
+/// Writes the event that a pull's offset had to be moved; it becomes readable with the commit of
+/// the batch, or of the next one.
+fn tell_offset_moved(
+    context: &BrokerContext,
+    header: &PullMessageRequestHeader<'_>,
+    offset_new: i64,
+) {
+    let group = &*header.consumer_group;
+    let event = OffsetMovedEvent {
+        consumer_group: group.to_string(),
+        message_queue: MessageQueue {
+            topic: header.topic.to_string(),
+            broker_name: context.settings().broker.broker_name.clone(),
+            queue_id: header.queue_id,
+        },
+        offset_new,
+        offset_request: header.queue_offset,
+    };
+    tracing::warn!(target: LOGGER, "PULL_OFFSET_MOVED:correction offset. topic={}, groupId={group}, requestOffset={}, newOffset={offset_new}", header.topic, header.queue_offset);
+    let Ok(body) = fastjson::to_vec(&event) else { return };
+    let mut stored = Vec::new();
+    properties::append_bytes(&mut stored, property::TAGS, group.as_bytes());
+    properties::append_bytes(&mut stored, property::KEYS, group.as_bytes());
+    let put = context.store.put(&PutMessage {
+        topic: topic::OFFSET_MOVED_EVENT,
+        queue_id: 0,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: context.store.now(),
+        born_host: context.store_host,
+        store_host: context.store_host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: &body,
+        properties: &stored,
+    });
+    if let Err(error) = put {
+        tracing::warn!(target: LOGGER, "the offset moved event of {group} was not stored: {error}");
+    }
+}

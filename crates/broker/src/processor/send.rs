@@ -1,0 +1,501 @@
+//! SEND_MESSAGE 10, SEND_MESSAGE_V2 310, SEND_BATCH_MESSAGE 320, CONSUMER_SEND_MSG_BACK 36
+//! (contract `requests.md` 1, `broker.md` 10, 11).
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rocketmq_common::clock;
+use rocketmq_protocol::body::{TopicConfig, TopicFilterType};
+use rocketmq_protocol::frame::Frame;
+use rocketmq_protocol::header::{
+    ConsumerSendMsgBackRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
+    SendMessageResponseExtras, SendMessageResponseHeader,
+};
+use rocketmq_protocol::message::{RecordView, properties, property, sys_flag};
+use rocketmq_protocol::topic::{
+    self, DLQ_PREFIX, FAQ, NAME_PATTERN, RETRY_PREFIX, TOPIC_LENGTH_MAX, permission,
+};
+use rocketmq_protocol::{RequestCode, ResponseCode, version};
+use rocketmq_remoting::{Call, Response};
+use rocketmq_store::{BrokerRole, FlushDiskType, FlushOutcome, PutBatch, PutError, PutMessage};
+
+use super::{Refusal, failed, refuse};
+use crate::context::{BrokerContext, Settings};
+
+thread_local! {
+    /// The stored form of a message's properties, built in place for each send.
+    static PROPERTIES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What an accepted send is answered with.
+struct Sent {
+    msg_id: String,
+    queue_id: i32,
+    queue_offset: i64,
+    /// Commit log offset that must be on the medium before the answer, if it must.
+    flush_to: Option<i64>,
+    /// Whether a replica should have had it.
+    wants_replica: bool,
+}
+
+/// Handles the three send codes.
+pub fn send(context: &BrokerContext, call: Call<'_>) {
+    let settings = context.settings();
+    let outcome = if call.code() == RequestCode::SEND_MESSAGE {
+        SendMessageRequestHeader::decode(call.frame.fields()).map(Into::into)
+    } else {
+        SendMessageRequestHeaderV2::decode(call.frame.fields())
+    };
+    let outcome = match outcome {
+        Ok(header) => accept(context, &settings, &call, header),
+        // Without extFields, as Java answers a header it cannot read.
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            call.respond(Response::error(refusal.code, &refusal.text));
+            return;
+        }
+    };
+    match outcome {
+        Ok(sent) => answer(context, &settings, call, sent),
+        Err(refusal) => {
+            let extras = extras(&settings);
+            let response = Response::error(refusal.code, &refusal.text);
+            call.respond(response.fields(&extras));
+        }
+    }
+}
+
+fn extras(settings: &Settings) -> SendMessageResponseExtras<'_> {
+    let broker = &settings.broker;
+    SendMessageResponseExtras {
+        msg_region: broker.region_id.as_str().into(),
+        trace_on: broker.trace_on,
+    }
+}
+
+/// Answers now, or when the message is on the medium.
+fn answer(context: &BrokerContext, settings: &Arc<Settings>, call: Call<'_>, sent: Sent) {
+    let respond = |code: ResponseCode,
+                   sent: &Sent,
+                   settings: &Settings,
+                   send: &mut dyn FnMut(Response<'_>)| {
+        let header = SendMessageResponseHeader {
+            msg_id: sent.msg_id.as_str().into(),
+            queue_id: sent.queue_id,
+            queue_offset: sent.queue_offset,
+            transaction_id: None,
+        };
+        send(Response::new(code).fields(&(header, extras(settings))));
+    };
+    let stored =
+        if sent.wants_replica { ResponseCode::SLAVE_NOT_AVAILABLE } else { ResponseCode::SUCCESS };
+    let Some(offset) = sent.flush_to else {
+        let mut call = Some(call);
+        respond(stored, &sent, settings, &mut |response| {
+            if let Some(call) = call.take() {
+                call.respond(response);
+            }
+        });
+        return;
+    };
+    let deferred = call.defer();
+    let settings = Arc::clone(settings);
+    context.store.when_flushed(
+        offset,
+        Box::new(move |outcome| {
+            let code = match outcome {
+                FlushOutcome::Flushed => stored,
+                FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
+                FlushOutcome::Failed => {
+                    // Never 10, which says that the message is stored.
+                    let text = "service not available now. The disk refused the message; see storeerror.log";
+                    let code = ResponseCode::SERVICE_NOT_AVAILABLE;
+                    deferred.respond(Response::error(code, text).fields(&extras(&settings)));
+                    return;
+                }
+            };
+            let mut deferred = Some(deferred);
+            respond(code, &sent, &settings, &mut |response| {
+                if let Some(deferred) = deferred.take() {
+                    deferred.respond(response);
+                }
+            });
+        }),
+    );
+}
+
+/// Checks the request in Java's order and puts the message.
+fn accept(
+    context: &BrokerContext,
+    settings: &Settings,
+    call: &Call<'_>,
+    mut header: SendMessageRequestHeaderV2<'_>,
+) -> Result<Sent, Refusal> {
+    let broker = &settings.broker;
+    let start = broker.start_accept_send_request_time_stamp;
+    if start > 0 && clock::now_ms() < start {
+        let until = clock::format_millis(start);
+        return Err(failed(format!("broker unable to service, until {until}")));
+    }
+    let config = topic_of(context, settings, &header)?;
+    check_queue(&header, &config, call)?;
+    let retry = header.topic.strip_prefix(RETRY_PREFIX).map(str::to_string);
+    let mut to_dead_letters = false;
+    if let Some(group) = &retry {
+        to_dead_letters = is_exhausted(context, settings, group, &header, &call.frame)?;
+        if to_dead_letters {
+            let topic = format!("{DLQ_PREFIX}{group}");
+            create_topic(context, &topic, 1, permission::READ | permission::WRITE)?;
+            header.topic = topic.into();
+            header.queue_id = 0;
+        }
+    }
+    if header.queue_id < 0 {
+        let queues = config.write_queue_nums.max(1);
+        header.queue_id = (clock::monotonic_nanos() / 64 % i64::from(queues)) as i32;
+    }
+    if config.topic_filter_type == TopicFilterType::MultiTag {
+        header.sys_flag |= sys_flag::MULTI_TAGS;
+    }
+    let sent = if header.batch {
+        put_batch(context, settings, call, &header)
+    } else {
+        put_one(context, settings, call, &header, to_dead_letters)
+    }?;
+    let (count, bytes) = (1, call.frame.body().len() as u64);
+    context.stats.put(&header.topic, count, bytes);
+    Ok(sent)
+}
+
+/// The settings of the topic; an unknown one is created when that is allowed.
+fn topic_of(
+    context: &BrokerContext,
+    settings: &Settings,
+    header: &SendMessageRequestHeaderV2<'_>,
+) -> Result<Arc<TopicConfig>, Refusal> {
+    let topic = &*header.topic;
+    let known = context.topics.get(topic);
+    if settings.broker.broker_permission & permission::WRITE == 0
+        && known.as_ref().is_some_and(|config| config.order)
+    {
+        let ip = &settings.broker.broker_ip1;
+        let text = format!("the broker[{ip}] sending message is forbidden");
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    if known.is_none() {
+        check_topic_name(topic)?;
+    }
+    if topic == topic::SCHEDULE {
+        let text = format!("Sending message to topic[{topic}] is forbidden.");
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    if let Some(config) = known {
+        return Ok(config);
+    }
+    let (base, queues) = (&*header.default_topic, header.default_topic_queue_nums);
+    if let Some(config) = context.topics.inherited(topic, base, queues, header.unit_mode) {
+        let (config, created) = context.topics.create(config).map_err(failed)?;
+        if created {
+            context.outward.register_topic_soon(context);
+        }
+        return Ok(config);
+    }
+    if topic.starts_with(RETRY_PREFIX) {
+        return create_topic(context, topic, 1, permission::READ | permission::WRITE);
+    }
+    let text = format!("topic[{topic}] not exist, apply first please!{FAQ}");
+    Err(refuse(ResponseCode::TOPIC_NOT_EXIST, text))
+}
+
+/// Creates a topic if it is not there, and tells the name servers.
+pub(crate) fn create_topic(
+    context: &BrokerContext,
+    topic: &str,
+    queues: i32,
+    perm: i32,
+) -> Result<Arc<TopicConfig>, Refusal> {
+    if let Some(config) = context.topics.get(topic) {
+        return Ok(config);
+    }
+    let (config, created) =
+        context.topics.create(TopicConfig::new(topic, queues, perm)).map_err(failed)?;
+    if created {
+        context.outward.register_topic_soon(context);
+    }
+    Ok(config)
+}
+
+/// The rules for names of topics (contract `broker.md` 9).
+pub(crate) fn check_topic_name(topic: &str) -> Result<(), Refusal> {
+    if topic.trim().is_empty() {
+        return Err(failed("The specified topic is blank."));
+    }
+    if !topic::has_legal_characters(topic) {
+        return Err(failed(format!(
+            "The specified topic contains illegal characters, allowing only {NAME_PATTERN}"
+        )));
+    }
+    if topic.len() > TOPIC_LENGTH_MAX {
+        return Err(failed("The specified topic is longer than topic max length."));
+    }
+    Ok(())
+}
+
+fn check_queue(
+    header: &SendMessageRequestHeaderV2<'_>,
+    config: &TopicConfig,
+    call: &Call<'_>,
+) -> Result<(), Refusal> {
+    let queues = config.write_queue_nums.max(config.read_queue_nums);
+    if header.queue_id < queues {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "request queueId[{}] is illegal, {config} Producer: {}",
+        header.queue_id,
+        call.connection.peer()
+    )))
+}
+
+/// Whether a message for a retry topic has been retried so often that it goes to the dead letters.
+fn is_exhausted(
+    context: &BrokerContext,
+    settings: &Settings,
+    group: &str,
+    header: &SendMessageRequestHeaderV2<'_>,
+    frame: &Frame,
+) -> Result<bool, Refusal> {
+    let auto = settings.broker.auto_create_subscription_group;
+    let Some(config) = context.groups.get_or_create(group, auto) else {
+        let text = format!("subscription group not exist, {group} {FAQ}");
+        return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, text));
+    };
+    let sent_max = header.max_reconsume_times.filter(|_| frame.version >= version::V3_4_9);
+    let max = sent_max.unwrap_or(config.retry_max_times);
+    Ok(header.reconsume_times.unwrap_or(0) >= max)
+}
+
+fn put_one(
+    context: &BrokerContext,
+    settings: &Settings,
+    call: &Call<'_>,
+    header: &SendMessageRequestHeaderV2<'_>,
+    clear_delay: bool,
+) -> Result<Sent, Refusal> {
+    PROPERTIES.with_borrow_mut(|stored| {
+        stored.clear();
+        stored.extend_from_slice(header.properties.as_deref().unwrap_or_default().as_bytes());
+        let waits = waits(stored);
+        refuse_unserved(stored, clear_delay)?;
+        properties::remove(stored, property::WAIT);
+        if clear_delay {
+            properties::remove(stored, property::DELAY);
+        }
+        properties::remove(stored, property::CLUSTER);
+        let cluster = settings.broker.broker_cluster_name.as_bytes();
+        properties::append_bytes(stored, property::CLUSTER, cluster);
+        let put = context.store.put(&PutMessage {
+            topic: &header.topic,
+            queue_id: header.queue_id,
+            flag: header.flag,
+            sys_flag: header.sys_flag,
+            born_timestamp: header.born_timestamp,
+            born_host: call.connection.peer(),
+            store_host: context.store_host,
+            reconsume_times: header.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            body: call.frame.body(),
+            properties: stored,
+        });
+        let put = put.map_err(|error| put_refusal(context, error))?;
+        let waiting = waiting(settings, waits, put.end_offset);
+        Ok(Sent {
+            msg_id: put.message_id(),
+            queue_id: header.queue_id,
+            queue_offset: put.queue_offset,
+            flush_to: waiting.0,
+            wants_replica: waiting.1,
+        })
+    })
+}
+
+fn put_batch(
+    context: &BrokerContext,
+    settings: &Settings,
+    call: &Call<'_>,
+    header: &SendMessageRequestHeaderV2<'_>,
+) -> Result<Sent, Refusal> {
+    if header.topic.len() > TOPIC_LENGTH_MAX {
+        let text = format!("message topic length too long {}", header.topic.len());
+        return Err(refuse(ResponseCode::MESSAGE_ILLEGAL, text));
+    }
+    PROPERTIES.with_borrow_mut(|stored| {
+        stored.clear();
+        stored.extend_from_slice(header.properties.as_deref().unwrap_or_default().as_bytes());
+        let waits = waits(stored);
+        refuse_unserved(stored, false)?;
+        properties::remove(stored, property::CLUSTER);
+        let cluster = settings.broker.broker_cluster_name.as_bytes();
+        properties::append_bytes(stored, property::CLUSTER, cluster);
+        let put = context.store.put_batch(&PutBatch {
+            topic: &header.topic,
+            queue_id: header.queue_id,
+            sys_flag: header.sys_flag,
+            born_timestamp: header.born_timestamp,
+            born_host: call.connection.peer(),
+            store_host: context.store_host,
+            reconsume_times: header.reconsume_times.unwrap_or(0),
+            body: call.frame.body(),
+            properties: stored,
+        });
+        let put = put.map_err(|error| put_refusal(context, error))?;
+        let waiting = waiting(settings, waits, put.end_offset);
+        Ok(Sent {
+            msg_id: put.message_ids(),
+            queue_id: header.queue_id,
+            queue_offset: put.queue_offset,
+            flush_to: waiting.0,
+            wants_replica: waiting.1,
+        })
+    })
+}
+
+/// Whether the sender waits for flush and replication: WAIT absent or true.
+fn waits(properties: &[u8]) -> bool {
+    properties::get(properties, property::WAIT)
+        .is_none_or(|value| value.eq_ignore_ascii_case(b"true"))
+}
+
+/// What the answer waits for: the offset to be flushed, and whether a replica is missed.
+fn waiting(settings: &Settings, waits: bool, end_offset: i64) -> (Option<i64>, bool) {
+    let store = &settings.store;
+    let flush = waits && store.flush_disk_type == FlushDiskType::SyncFlush;
+    let replica = waits && store.broker_role == BrokerRole::SyncMaster;
+    (flush.then_some(end_offset), replica)
+}
+
+/// Messages that this version cannot treat as they ask are refused, never stored as plain ones.
+fn refuse_unserved(stored: &[u8], clear_delay: bool) -> Result<(), Refusal> {
+    let is_true = |value: &[u8]| value.eq_ignore_ascii_case(b"true");
+    if properties::get(stored, property::TRANSACTION_PREPARED).is_some_and(is_true) {
+        let text = "transactional messages are not supported by this version";
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    let delayed = properties::get_text(stored, property::DELAY)
+        .is_some_and(|level| level.parse::<i32>().is_ok_and(|level| level > 0));
+    if delayed && !clear_delay {
+        let text = "delayed messages are not supported by this version";
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    Ok(())
+}
+
+/// Code and text of a message that was not stored (contract `requests.md` 1.4).
+pub(crate) fn put_refusal(context: &BrokerContext, error: PutError) -> Refusal {
+    match error {
+        PutError::CreateSegmentFailed(why) => {
+            failed(format!("create mapped file failed, server is busy or broken. {why}"))
+        }
+        PutError::MessageIllegal(why) => illegal(why),
+        PutError::PropertiesSizeExceeded(bytes) => {
+            illegal(format!("the properties have {bytes} bytes"))
+        }
+        PutError::ServiceNotAvailable(why) => {
+            let ratio = |key: &str| -> f64 {
+                let info = context.store.runtime_info();
+                let value = info.into_iter().find(|(name, _)| name == key).map(|(_, value)| value);
+                value.and_then(|value| value.parse().ok()).unwrap_or(-1.0)
+            };
+            let (log, queue) = (ratio("commitLogDiskRatio"), ratio("consumeQueueDiskRatio"));
+            refuse(
+                ResponseCode::SERVICE_NOT_AVAILABLE,
+                format!(
+                    "service not available now. It may be caused by one of the following reasons: \
+                 the broker's disk is full [CL: {log:5.2} CQ: {queue:5.2} INDEX: {queue:5.2}], \
+                 messages are put to the slave, message store has been shut down, etc. {why}"
+                ),
+            )
+        }
+        PutError::PageCacheBusy => {
+            failed("[PC_SYNCHRONIZED]broker busy, start flow control for a while")
+        }
+        PutError::BatchSizeExceeded => failed(
+            "java.lang.RuntimeException: message size exceeded; send smaller batches, or raise maxMessageSize",
+        ),
+    }
+}
+
+fn illegal(why: String) -> Refusal {
+    refuse(
+        ResponseCode::MESSAGE_ILLEGAL,
+        format!(
+            "the message is illegal, maybe msg body or properties length not matched. msg body \
+         length limit 128k, msg properties length limit 32k. {why}"
+        ),
+    )
+}
+
+/// Handles CONSUMER_SEND_MSG_BACK. A message that is to be tried again later needs delays, which
+/// this version does not have; one that goes to the dead letters is stored.
+pub fn send_back(context: &BrokerContext, call: Call<'_>) {
+    let answer = send_back_inner(context, &call).map(|()| None);
+    super::respond(call, answer);
+}
+
+fn send_back_inner(context: &BrokerContext, call: &Call<'_>) -> Result<(), Refusal> {
+    let header = ConsumerSendMsgBackRequestHeader::decode(call.frame.fields())?;
+    let settings = context.settings();
+    let auto = settings.broker.auto_create_subscription_group;
+    let Some(group) = context.groups.get_or_create(&header.group, auto) else {
+        let text = format!("subscription group not exist, {} {FAQ}", header.group);
+        return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, text));
+    };
+    if settings.broker.broker_permission & permission::WRITE == 0 {
+        let ip = &settings.broker.broker_ip1;
+        let text = format!("the broker[{ip}] sending message is forbidden");
+        return Err(refuse(ResponseCode::NO_PERMISSION, text));
+    }
+    if group.retry_queue_nums <= 0 {
+        return Ok(());
+    }
+    let record = context.store.look_up(header.offset);
+    let record = record.as_deref().and_then(|bytes| RecordView::parse(bytes).ok());
+    let Some(record) = record else {
+        return Err(failed(format!("look message by offset failed, {}", header.offset)));
+    };
+    let sent_max = header.max_reconsume_times.filter(|_| call.frame.version >= version::V3_4_9);
+    let max = sent_max.unwrap_or(group.retry_max_times);
+    if record.reconsume_times < max && header.delay_level >= 0 {
+        let text = "consumer send msg back with delay is not supported by this version";
+        return Err(refuse(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, text));
+    }
+    let topic = format!("{DLQ_PREFIX}{}", header.group);
+    create_topic(context, &topic, 1, permission::READ | permission::WRITE)?;
+    let mut stored = record.properties.to_vec();
+    let origin_topic = record.topic_text();
+    if properties::get(&stored, property::RETRY_TOPIC).is_none() {
+        properties::append_bytes(&mut stored, property::RETRY_TOPIC, origin_topic.as_bytes());
+    }
+    if properties::get(&stored, property::ORIGIN_MESSAGE_ID).is_none() {
+        let id = record.offset_msg_id();
+        properties::append_bytes(&mut stored, property::ORIGIN_MESSAGE_ID, id.as_bytes());
+    }
+    for (name, value) in [(property::DELAY, &b"0"[..]), (property::WAIT, b"false")] {
+        properties::remove(&mut stored, name);
+        properties::append_bytes(&mut stored, name, value);
+    }
+    let put = context.store.put(&PutMessage {
+        topic: &topic,
+        queue_id: 0,
+        flag: record.flag,
+        sys_flag: record.sys_flag,
+        born_timestamp: record.born_timestamp,
+        born_host: record.born_host,
+        store_host: context.store_host,
+        reconsume_times: record.reconsume_times + 1,
+        prepared_transaction_offset: 0,
+        body: record.body,
+        properties: &stored,
+    });
+    put.map(|_| ()).map_err(|error| put_refusal(context, error))
+}
