@@ -1,0 +1,67 @@
+//! What every client can be told (contract `client.md` 1).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rocketmq_common::{clock, host};
+
+/// Settings that producers, consumers and admin clients share.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Name servers, `host:port;host:port`.
+    pub namesrv_addr: Option<String>,
+    /// Address that the client id names.
+    pub client_ip: String,
+    /// `DEFAULT` is replaced by something unique where that matters.
+    pub instance_name: String,
+    /// Part of the client id, if set.
+    pub unit_name: Option<String>,
+    /// Time between route refreshes.
+    pub poll_name_server_interval: Duration,
+    /// Time between heartbeats.
+    pub heartbeat_broker_interval: Duration,
+    /// Time between commits of offsets.
+    pub persist_consumer_offset_interval: Duration,
+    /// How long a request may take unless said otherwise.
+    pub timeout: Duration,
+    /// Sends to the broker's second port.
+    pub vip_channel_enabled: bool,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        ClientConfig {
+            namesrv_addr: std::env::var("NAMESRV_ADDR").ok().filter(|list| !list.is_empty()),
+            client_ip: host::local_address(),
+            instance_name: "DEFAULT".to_string(),
+            unit_name: None,
+            poll_name_server_interval: Duration::from_secs(30),
+            heartbeat_broker_interval: Duration::from_secs(30),
+            persist_consumer_offset_interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(3),
+            vip_channel_enabled: false,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Replaces the instance name `DEFAULT` by one that no other client has.
+    pub(crate) fn make_unique(&mut self) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        if self.instance_name == "DEFAULT" {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let nanos = clock::monotonic_nanos();
+            self.instance_name = format!("{}#{nanos}{count}", host::process_id());
+        }
+    }
+
+    /// `<ip>@<instance>[@<unit>]`
+    pub fn client_id(&self) -> String {
+        let mut id = format!("{}@{}", self.client_ip, self.instance_name);
+        if let Some(unit) = &self.unit_name {
+            id += "@";
+            id += unit;
+        }
+        id
+    }
+}

@@ -1,0 +1,79 @@
+//! Which name server is asked (contract `wire.md` 7.5): one is kept while it answers; when it does
+//! not, the others are tried in turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use rocketmq_common::clock;
+use rocketmq_protocol::topic::FAQ;
+use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
+use rocketmq_remoting::{RemotingClient, RemotingError, Request};
+
+use crate::error::ClientError;
+use crate::instance::success;
+
+/// The list of name servers.
+pub(crate) struct NameServers {
+    list: RwLock<Vec<String>>,
+    chosen: AtomicUsize,
+}
+
+impl NameServers {
+    pub(crate) fn new(namesrv_addr: Option<&str>) -> NameServers {
+        // An endpoint such as http://host:port is cut to what follows its last slash.
+        let list = namesrv_addr.unwrap_or_default();
+        let list = match list.strip_prefix("http://") {
+            Some(_) => list.rsplit('/').next().unwrap_or_default(),
+            None => list,
+        };
+        let list: Vec<_> = list.split(';').map(str::trim).filter(|a| !a.is_empty()).collect();
+        let start = (clock::monotonic_nanos() / 1000) as usize % 999;
+        NameServers {
+            list: RwLock::new(list.into_iter().map(str::to_string).collect()),
+            chosen: AtomicUsize::new(start),
+        }
+    }
+
+    /// Every name server.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.list.read().clone()
+    }
+
+    /// Asks one name server; the next ones when it cannot be reached.
+    pub(crate) async fn ask(
+        &self,
+        client: &RemotingClient,
+        timeout: Duration,
+        code: RequestCode,
+        fields: &dyn HeaderFields,
+    ) -> Result<Frame, ClientError> {
+        let list = self.all();
+        if list.is_empty() {
+            return Err(ClientError::Remoting(RemotingError::Connect {
+                address: "null".to_string(),
+                source: None,
+            }));
+        }
+        for _ in 0..list.len() {
+            let index = self.chosen.load(Ordering::Relaxed) % list.len();
+            let request = Request::new(code).fields(fields);
+            match client.invoke(&list[index], request, timeout).await {
+                Ok(frame) => return success(frame),
+                Err(RemotingError::Connect { .. } | RemotingError::Send { .. }) => {
+                    self.chosen.store(index + 1, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let address = format!("[{}]", list.join(", "));
+        Err(ClientError::Remoting(RemotingError::Connect { address, source: None }))
+    }
+
+    /// The error of a call that needs a route, when there is no name server at all.
+    pub(crate) fn missing(&self) -> Option<ClientError> {
+        let text = format!("No name server address, please set it.{FAQ}");
+        let none = self.list.read().is_empty();
+        none.then(|| ClientError::client(ResponseCode::NO_NAME_SERVER_EXCEPTION, text))
+    }
+}
