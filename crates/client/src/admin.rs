@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::clock;
+use rocketmq_common::properties::Properties;
 use rocketmq_protocol::body::{
-    ClusterInfo, ConsumeMessageDirectlyResult, ConsumeStats, ConsumeType, ConsumerConnection,
-    ConsumerRunningInfo, GroupList, KvTable, MASTER_ID, MessageModel, TopicConfig, TopicList,
-    TopicRouteData, TopicStatsTable,
+    BrokerStatsData, ClusterInfo, ConsumeMessageDirectlyResult, ConsumeStats, ConsumeType,
+    ConsumerConnection, ConsumerRunningInfo, GroupList, KvTable, MASTER_ID, MessageModel,
+    SubscriptionGroupWrapper, TopicConfig, TopicConfigSerializeWrapper, TopicList, TopicRouteData,
+    TopicStatsTable,
 };
 use rocketmq_protocol::header::{
     ConsumeMessageDirectlyRequestHeader, ConsumerGroupRequestHeader, CreateTopicRequestHeader,
     GetConsumeStatsRequestHeader, GetConsumerRunningInfoRequestHeader, GetKvConfigResponseHeader,
     KvConfigRequestHeader, PutKvConfigRequestHeader, QueryMessageRequestHeader, TopicRequestHeader,
-    ViewMessageRequestHeader,
+    ViewBrokerStatsDataRequestHeader, ViewMessageRequestHeader,
 };
 use rocketmq_protocol::message::{MessageExt, RecordView, message_id, property};
 use rocketmq_protocol::topic::{AUTO_CREATE, RETRY_PREFIX};
@@ -121,6 +123,57 @@ impl AdminClient {
     ) -> Result<BTreeMap<String, String>, ClientError> {
         let frame = self.broker(address, RequestCode::GET_BROKER_RUNTIME_INFO, &NoFields).await?;
         Ok(parse::<KvTable>(&frame)?.table)
+    }
+
+    /// A broker's configuration.
+    pub async fn broker_config(&self, address: &str) -> Result<Properties, ClientError> {
+        let frame = self.broker(address, RequestCode::GET_BROKER_CONFIG, &NoFields).await?;
+        Ok(Properties::parse(frame.body()))
+    }
+
+    /// Every topic of a broker.
+    pub async fn all_topic_config(
+        &self,
+        address: &str,
+    ) -> Result<TopicConfigSerializeWrapper, ClientError> {
+        parse(&self.broker(address, RequestCode::GET_ALL_TOPIC_CONFIG, &NoFields).await?)
+    }
+
+    /// Every consumer group of a broker.
+    pub async fn all_subscription_groups(
+        &self,
+        address: &str,
+    ) -> Result<SubscriptionGroupWrapper, ClientError> {
+        let code = RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG;
+        parse(&self.broker(address, code, &NoFields).await?)
+    }
+
+    /// Names of a broker's system topics.
+    pub async fn system_topics(&self, address: &str) -> Result<Vec<String>, ClientError> {
+        let code = RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER;
+        let list: TopicList = parse(&self.broker(address, code, &NoFields).await?)?;
+        Ok(list.topic_list)
+    }
+
+    /// Rates of one statistic of a broker; `None` if it has none under that name and key.
+    pub async fn broker_stats(
+        &self,
+        address: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<BrokerStatsData>, ClientError> {
+        let header =
+            ViewBrokerStatsDataRequestHeader { stats_name: name.into(), stats_key: key.into() };
+        match self.broker(address, RequestCode::VIEW_BROKER_STATS_DATA, &header).await {
+            Ok(frame) => parse(&frame).map(Some),
+            Err(ClientError::Client { code: ResponseCode::SYSTEM_ERROR, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The name servers this client knows.
+    pub fn name_servers(&self) -> Vec<String> {
+        self.0.name_servers.all()
     }
 
     /// Creates or changes a topic on one broker.

@@ -1,1 +1,5 @@
 //! mqadmin, quickstart programs and benchmark tools.
+
+pub mod admin;
+pub mod example;
+mod options;
