@@ -93,7 +93,9 @@ impl Item {
 
 /// Items of one kind by topic and group, so that counting needs no joined key.
 #[derive(Default)]
-struct Pairs(RwLock<HashMap<Box<str>, HashMap<Box<str>, Arc<Item>>>>);
+struct Pairs(RwLock<HashMap<Box<str>, Items>>);
+
+type Items = HashMap<Box<str>, Arc<Item>>;
 
 impl Pairs {
     fn add(&self, first: &str, second: &str, value: u64) {

@@ -1,6 +1,6 @@
 //! Whole processes for tests: the real binary, in a scratch home, on free loopback ports.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test file uses a part of it
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // each test file uses a part of it
 
 pub mod talk;
 

@@ -46,14 +46,8 @@ async fn group_progress(
     let owners = if show_client { queue_owners(admin, group).await } else { BTreeMap::new() };
     let client_header = if show_client { format!("{:<20} ", "#Client IP") } else { String::new() };
     println!(
-        "{:<32}  {:<32}  {:<4}  {:<20}  {:<20}  {client_header}{:<20}  {}",
-        "#Topic",
-        "#Broker Name",
-        "#QID",
-        "#Broker Offset",
-        "#Consumer Offset",
-        "#Diff",
-        "#LastTime"
+        "{:<32}  {:<32}  {:<4}  {:<20}  {:<20}  {client_header}{:<20}  #LastTime",
+        "#Topic", "#Broker Name", "#QID", "#Broker Offset", "#Consumer Offset", "#Diff",
     );
     for (queue, offset) in &stats.offset_table {
         let last = match offset.last_timestamp {
@@ -95,8 +89,8 @@ async fn queue_owners(admin: &AdminClient, group: &str) -> BTreeMap<MessageQueue
 
 async fn all_groups(admin: &AdminClient) -> Result<(), Failure> {
     println!(
-        "{:<32}  {:<6}  {:<24} {:<5}  {:<14}  {:<7}  {}",
-        "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS", "#Diff Total"
+        "{:<32}  {:<6}  {:<24} {:<5}  {:<14}  {:<7}  #Diff Total",
+        "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS"
     );
     for topic in admin.topic_list().await?.topic_list {
         let Some(group) = topic.strip_prefix(RETRY_PREFIX) else { continue };

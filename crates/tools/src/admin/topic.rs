@@ -209,8 +209,8 @@ fn print_route(route: &TopicRouteData) {
 async fn topic_status(admin: &AdminClient, given: &Given) -> Result<(), Failure> {
     let table = admin.topic_stats(given.get("t").unwrap_or_default()).await?;
     println!(
-        "{:<32}  {:<4}  {:<20}  {:<20}    {}",
-        "#Broker Name", "#QID", "#Min Offset", "#Max Offset", "#Last Updated"
+        "{:<32}  {:<4}  {:<20}  {:<20}    #Last Updated",
+        "#Broker Name", "#QID", "#Min Offset", "#Max Offset"
     );
     for (queue, offset) in &table.offset_table {
         let updated = match offset.last_update_timestamp {
