@@ -65,7 +65,17 @@ topic=CompareTopic
 unique=$(sed -n 's/^keyed \([^ ]*\) .*/\1/p' "$scratch/keyed" | head -n 1)
 offset=$(sed -n 's/^keyed [^ ]* \([^ ]*\)$/\1/p' "$scratch/keyed" | head -n 1)
 
-compare "no arguments"
+# Without arguments ours lists the commands that work, in Java's words and order, and no others.
+"$here/java-mqadmin" >"$scratch/java.out" 2>/dev/null
+ours >"$scratch/ours.out" 2>/dev/null
+grep -Fxf "$scratch/ours.out" "$scratch/java.out" >"$scratch/both.out"
+if cmp -s "$scratch/both.out" "$scratch/ours.out" && [ "$(wc -l <"$scratch/ours.out")" -gt 4 ]; then
+    echo "equal      no arguments, as far as the commands are there"
+else
+    different=$((different + 1))
+    echo "DIFFERENT  no arguments"
+    diff "$scratch/both.out" "$scratch/ours.out"
+fi
 compare "unknown command" noSuchCommand
 compare "clusterList" clusterList
 compare "clusterList -m" clusterList -m

@@ -9,7 +9,7 @@ use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::wait_for_signal;
 use rocketmq_store::BrokerRole;
 
-use crate::{Broker, BrokerSettings, LOGGER, Settings};
+use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings};
 
 /// The port and socket buffers, whatever the class defaults of the settings say.
 const DEFAULT_PORT: i32 = 10911;
@@ -217,7 +217,10 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
         Err(error) => {
             tracing::error!(target: LOGGER, thread = "main", "{error}");
             eprintln!("{error}");
-            return REFUSED;
+            return match error {
+                BrokerError::Store(_) | BrokerError::Tables(_) => REFUSED,
+                BrokerError::Bind { .. } | BrokerError::Setting(_) => FAILED,
+            };
         }
     };
     let mut boot = format!(

@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq_common::clock;
 use rocketmq_common::properties::Properties;
+use rocketmq_common::{clock, java};
 use rocketmq_protocol::body::{
     BrokerStatsData, ClusterInfo, ConsumeMessageDirectlyResult, ConsumeStats, ConsumeType,
     ConsumerConnection, ConsumerRunningInfo, GroupList, KvTable, MASTER_ID, MessageModel,
@@ -111,9 +111,12 @@ impl AdminClient {
         parse(&self.name_server(RequestCode::GET_BROKER_CLUSTER_INFO, &NoFields).await?)
     }
 
-    /// Every topic.
+    /// Every topic, in the order in which Java lists them.
     pub async fn topic_list(&self) -> Result<TopicList, ClientError> {
-        parse(&self.name_server(RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER, &NoFields).await?)
+        let code = RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER;
+        let mut list: TopicList = parse(&self.name_server(code, &NoFields).await?)?;
+        java::sort_as_hash_map(&mut list.topic_list, |topic| topic);
+        Ok(list)
     }
 
     /// What a broker says of itself.
@@ -272,7 +275,9 @@ impl AdminClient {
             return Ok(Vec::new());
         };
         let frame = self.broker(address, RequestCode::QUERY_TOPIC_CONSUME_BY_WHO, &header).await?;
-        Ok(parse::<GroupList>(&frame)?.group_list)
+        let mut groups = parse::<GroupList>(&frame)?.group_list;
+        java::sort_as_hash_map(&mut groups, |group| group);
+        Ok(groups)
     }
 
     /// Progress of a group, over all brokers of its retry topic.

@@ -67,12 +67,9 @@ impl Message {
 /// `Message{topic='T', flag=0, properties={KEYS=k}, body=[98], transactionId='null'}`
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Message{{topic='{}', flag={}, properties={{", self.topic, self.flag)?;
-        for (index, (name, value)) in self.properties.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{name}={value}")?;
-        }
-        write!(f, "}}, body=[")?;
+        let properties = properties::display(&self.properties);
+        write!(f, "Message{{topic='{}', flag={}, properties={properties}", self.topic, self.flag)?;
+        write!(f, ", body=[")?;
         for (index, byte) in self.body.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{}", *byte as i8)?;

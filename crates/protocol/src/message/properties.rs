@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rocketmq_common::java;
+
 /// Between name and value.
 pub const NAME_VALUE_SEPARATOR: u8 = 1;
 /// Between pairs. A trailing one is harmless.
@@ -118,6 +120,14 @@ pub fn get_text<'a>(encoded: &'a [u8], name: &str) -> Option<&'a str> {
 pub fn decode(encoded: &[u8]) -> Properties {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     pairs(encoded).map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// `{KEYS=k, TAGS=A}` in the order in which Java prints its map.
+pub fn display(properties: &Properties) -> String {
+    let mut pairs: Vec<(&String, &String)> = properties.iter().collect();
+    java::sort_as_hash_map(&mut pairs, |(name, _)| name);
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{{{}}}", pairs.join(", "))
 }
 
 /// Encodes a map, without a trailing separator.

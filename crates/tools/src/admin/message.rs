@@ -109,15 +109,10 @@ async fn print_message(admin: &AdminClient, message: &MessageExt) -> Result<(), 
     row("Born Host:", message.born_host.to_string());
     row("Store Host:", message.store_host.to_string());
     row("System Flag:", message.sys_flag.to_string());
-    row("Properties:", braced(&message.message.properties));
+    row("Properties:", properties::display(&message.message.properties));
     row("Message Body Path:", path.display().to_string());
     print_tracks(&admin.message_track(message).await);
     Ok(())
-}
-
-fn braced(properties: &properties::Properties) -> String {
-    let pairs: Vec<_> = properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!("{{{}}}", pairs.join(", "))
 }
 
 fn print_tracks(tracks: &Result<Vec<MessageTrack>, rocketmq_client::ClientError>) {

@@ -77,11 +77,10 @@ pub fn run(args: &[String]) -> i32 {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => print!("{}", help()),
-        ["help", name, ..] => match find(name) {
+        ["help", name] => match find(name) {
             Some(command) => print!("{}", command.usage()),
             None => println!("The sub command {name} not exist."),
         },
-        ["help"] => print!("{}", help()),
         [name, ..] => match find(name) {
             Some(command) => return execute(command, &args[1..]),
             None => println!("The sub command {name} not exist."),
