@@ -311,7 +311,7 @@ impl Producer {
         let mut max_reconsume_times = None;
         let mut encoded = String::new();
         let retry = message.topic.starts_with(RETRY_PREFIX);
-        for (name, value) in &message.properties {
+        for (name, value) in message.properties.iter() {
             match name.as_str() {
                 property::UNIQUE_KEY => {}
                 property::RECONSUME_TIME if retry => reconsume_times = value.parse().unwrap_or(0),

@@ -1,7 +1,5 @@
 //! A message's properties: `name U+0001 value` pairs joined by U+0002 (contract `store.md` 3.3).
 
-use std::collections::BTreeMap;
-
 use rocketmq_common::java;
 
 /// Between name and value.
@@ -93,8 +91,74 @@ pub const RESERVED: [&str; 30] = {
     ]
 };
 
-/// Properties as a map.
-pub type Properties = BTreeMap<String, String>;
+/// Properties as a map that keeps the order in which names were set: Java's texts depend on it.
+/// Messages have few of them, so looking through all is quicker than hashing.
+#[derive(Clone, Debug, Default)]
+pub struct Properties(Vec<(String, String)>);
+
+impl Properties {
+    /// Sets a property; a name that is there keeps its place. Returns the old value.
+    pub fn insert(&mut self, name: String, value: String) -> Option<String> {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => Some(std::mem::replace(old, value)),
+            None => {
+                self.0.push((name, value));
+                None
+            }
+        }
+    }
+
+    /// The value of a property.
+    pub fn get(&self, name: &str) -> Option<&String> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Removes a property; returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Names and values, in the order in which they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// Equal when names and values are; the order does not count.
+impl PartialEq for Properties {
+    fn eq(&self, other: &Properties) -> bool {
+        self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
+    }
+}
+
+impl Eq for Properties {}
+
+impl FromIterator<(String, String)> for Properties {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Properties {
+        let mut properties = Properties::default();
+        for (name, value) in pairs {
+            properties.insert(name, value);
+        }
+        properties
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Properties {
+    fn from(pairs: [(String, String); N]) -> Properties {
+        pairs.into_iter().collect()
+    }
+}
 
 /// The `(name, value)` pairs of encoded properties. Pieces shorter than three bytes, without a
 /// name or without a value are passed over, as Java's reader does.
@@ -133,7 +197,7 @@ pub fn display(properties: &Properties) -> String {
 /// Encodes a map, without a trailing separator.
 pub fn encode(properties: &Properties) -> String {
     let mut encoded = String::new();
-    for (name, value) in properties {
+    for (name, value) in properties.iter() {
         append(&mut encoded, name, value);
     }
     encoded
@@ -189,7 +253,7 @@ mod tests {
         let encoded = b"TAGS\x01TagA\x02\x02a\x02K\x01\x02\x01v\x02KEYS\x01k1 k2\x02";
         let map = decode(encoded);
         assert_eq!(map.len(), 2);
-        assert_eq!(map["TAGS"], "TagA");
+        assert_eq!(map.get("TAGS").unwrap(), "TagA");
         assert_eq!(get_text(encoded, "KEYS"), Some("k1 k2"));
     }
 
