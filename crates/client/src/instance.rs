@@ -1,57 +1,36 @@
-//! What the producers and consumers of one client id share: connections, routes, heartbeats
-//! (contract `client.md` 1).
+//! What the producers and consumers of one client id share: connections, routes, heartbeats.
 //!
-//! # For those who build on it
-//!
-//! * [`Instance::start`] joins the client id's shared part, or makes it. Every producer and
-//!   consumer holds an `Arc<Instance>` of its own; through it (`Deref`) it reaches [`Shared`].
-//! * Work that ends with one producer or consumer is started by [`Instance::repeat`] and
-//!   [`Instance::keep`]. [`Instance::shutdown`] aborts that work and waits for its end; the last
-//!   member that leaves also ends heartbeats and route refreshes and closes every connection.
-//! * A consumer implements [`Consumer`] and is entered by [`Shared::register_consumer`]; from then
-//!   on heartbeats name it, route and group changes wake it ([`Consumer::rebalance_soon`]; code
-//!   40), and the codes 220, 221, 307 and 309 reach it by its group. A producer of transactions
-//!   implements [`TransactionCheck`], which gets code 39. Code 326 ends in [`Replies`].
-//! * These calls come from a connection's task: they must not block. Answers that take time go
-//!   through a callback.
-//! * [`Shared::route`] is the route as known (asked for when unknown), [`Shared::refresh_route`]
-//!   asks again. [`Shared::ask`] is one request to a broker, anything but SUCCESS being an error;
-//!   `remoting` is there for all else.
-//! * Lock order: `INSTANCES`, then one of a `Shared`'s locks; no two of these are held together,
-//!   save consumers before producers in a heartbeat. None is held over an await, except `lookup`,
-//!   which keeps senders from asking for the same unknown topic at once.
+//! A consumer takes part through [`Consumer`]: the instance puts its data into heartbeats, tells it
+//! when its group changes, and hands it what brokers ask of clients.
 
-mod heartbeat;
-mod pushes;
-mod replies;
-mod routes;
-
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use rocketmq_common::fastjson;
-use rocketmq_protocol::body::{ConsumeMessageDirectlyResult, ConsumerData, ConsumerRunningInfo};
-use rocketmq_protocol::message::{MessageExt, MessageQueue};
-use rocketmq_protocol::topic::FAQ;
+use rocketmq_protocol::body::{
+    ConsumeMessageDirectlyResult, ConsumerData, ConsumerIdList, ConsumerRunningInfo,
+    ConsumerStatus, HeartbeatData, MASTER_ID, ProducerData, QueueOffsets, TopicRouteData,
+};
+use rocketmq_protocol::header::{
+    ConsumerGroupRequestHeader, ResetOffsetRequestHeader, TopicRequestHeader,
+    UnregisterClientRequestHeader,
+};
+use rocketmq_protocol::message::{MessageExt, MessageQueue, RecordView};
+use rocketmq_protocol::topic::{AUTO_CREATE, FAQ};
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
-use rocketmq_remoting::{Body, ClientOptions, RemotingClient, Request, RequestHandler};
-use tokio::runtime::Handle;
+use rocketmq_remoting::{
+    Body, Call, ClientOptions, RemotingClient, Request, RequestHandler, Response,
+};
 use tokio::task::JoinHandle;
 
+use crate::LOGGER;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::name_server::NameServers;
 use crate::route::Route;
-
-use pushes::Pushes;
-pub(crate) use pushes::TransactionCheck;
-pub(crate) use replies::Replies;
-
-/// Time from the start to the first heartbeat.
-const FIRST_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What an instance needs of a consumer.
 pub(crate) trait Consumer: Send + Sync {
@@ -76,59 +55,50 @@ pub(crate) trait Consumer: Send + Sync {
 /// Takes the result of a direct consumption.
 pub(crate) type DirectAnswer = Box<dyn FnOnce(ConsumeMessageDirectlyResult) + Send>;
 
-/// What makes a shared part: client id, name servers, and the runtime that its tasks live in.
-type Key = (String, Option<String>, tokio::runtime::Id);
-
-/// Every shared part of the process.
-static INSTANCES: Mutex<BTreeMap<String, Vec<(Key, Weak<Shared>)>>> = Mutex::new(BTreeMap::new());
-
 /// The shared part of clients with one client id.
-pub(crate) struct Shared {
-    pub(crate) client_id: String,
-    pub(crate) remoting: Arc<RemotingClient>,
-    pub(crate) name_servers: NameServers,
-    pub(crate) replies: Replies,
-    /// Of the member that made it.
-    config: ClientConfig,
-    key: Key,
-    /// Instances that have not shut down; changes under the lock of [`INSTANCES`] alone.
-    members: Mutex<usize>,
-    routes: RwLock<HashMap<String, Arc<Route>>>,
-    /// Held while a topic that nobody here knows is asked for.
-    lookup: tokio::sync::Mutex<()>,
-    consumers: RwLock<HashMap<String, Arc<dyn Consumer>>>,
-    producers: RwLock<BTreeMap<String, Option<Weak<dyn TransactionCheck>>>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// One producer's, consumer's or admin client's share of a client id.
 pub(crate) struct Instance {
-    /// The member's own settings.
     pub(crate) config: ClientConfig,
-    shared: Arc<Shared>,
-    /// Whether it still counts as a member.
-    joined: Mutex<bool>,
+    pub(crate) client_id: String,
+    pub(crate) remoting: RemotingClient,
+    pub(crate) name_servers: NameServers,
+    routes: RwLock<HashMap<String, Arc<Route>>>,
+    consumers: RwLock<HashMap<String, Arc<dyn Consumer>>>,
+    producers: RwLock<BTreeSet<String>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Deref for Instance {
-    type Target = Shared;
+/// Answers what brokers ask; knows the instance once it exists.
+#[derive(Default)]
+struct Pushes(OnceLock<Weak<Instance>>);
 
-    fn deref(&self) -> &Shared {
-        &self.shared
+impl RequestHandler for Pushes {
+    fn handle(&self, call: Call<'_>) {
+        let Some(instance) = self.0.get().and_then(Weak::upgrade) else { return };
+        instance.pushed(call);
     }
 }
 
 impl Instance {
-    /// Joins the client id that the settings name. Must be called inside a runtime.
+    /// Starts the instance; [`Instance::shutdown`] ends its tasks.
     pub(crate) fn start(config: ClientConfig) -> Arc<Instance> {
-        let shared = Shared::join(&config);
-        Arc::new(Instance {
-            config,
-            shared,
-            joined: Mutex::new(true),
+        let pushes = Arc::new(Pushes::default());
+        let handler: Arc<dyn RequestHandler> = Arc::clone(&pushes) as _;
+        let instance = Arc::new(Instance {
+            client_id: config.client_id(),
+            name_servers: NameServers::new(config.namesrv_addr.as_deref()),
+            remoting: RemotingClient::new(ClientOptions::default(), handler),
+            routes: RwLock::default(),
+            consumers: RwLock::default(),
+            producers: RwLock::default(),
             tasks: Mutex::default(),
-        })
+            config,
+        });
+        let _ = pushes.0.set(Arc::downgrade(&instance));
+        let heartbeat = instance.config.heartbeat_broker_interval;
+        let poll = instance.config.poll_name_server_interval;
+        instance.repeat(poll, |instance| async move { instance.refresh_routes().await });
+        instance.repeat(heartbeat, |instance| async move { instance.heartbeat().await });
+        instance
     }
 
     /// Runs work every so often until the shutdown.
@@ -139,7 +109,15 @@ impl Instance {
     ) where
         F: Future<Output = ()> + Send,
     {
-        self.keep(tokio::spawn(repeated(Arc::downgrade(self), period, period, work)));
+        let weak = Arc::downgrade(self);
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(period).await;
+                let Some(instance) = weak.upgrade() else { return };
+                work(instance).await;
+            }
+        });
+        self.tasks.lock().push(task);
     }
 
     /// Keeps a task until the shutdown.
@@ -149,140 +127,19 @@ impl Instance {
         tasks.push(task);
     }
 
-    /// Ends every task of this member; the last one ends the shared part too.
+    /// Ends every task and closes every connection.
     pub(crate) async fn shutdown(&self) {
-        end(&self.tasks).await;
-        if self.leave() {
-            end(&self.shared.tasks).await;
-            self.shared.remoting.shutdown().await;
+        let tasks: Vec<_> = self.tasks.lock().drain(..).collect();
+        for task in tasks {
+            task.abort();
+            let _ = task.await;
         }
-    }
-
-    /// Stops counting as a member; true if it was the last.
-    fn leave(&self) -> bool {
-        let joined = std::mem::replace(&mut *self.joined.lock(), false);
-        joined && self.shared.leave()
-    }
-}
-
-/// A client that was dropped without a shutdown leaves no task behind either.
-impl Drop for Instance {
-    fn drop(&mut self) {
-        self.tasks.lock().drain(..).for_each(|task| task.abort());
-        if self.leave() {
-            self.shared.tasks.lock().drain(..).for_each(|task| task.abort());
-            let remoting = Arc::clone(&self.shared.remoting);
-            if let Ok(runtime) = Handle::try_current() {
-                runtime.spawn(async move { remoting.shutdown().await });
-            }
-        }
-    }
-}
-
-/// Aborts tasks and waits until they are gone.
-async fn end(tasks: &Mutex<Vec<JoinHandle<()>>>) {
-    let tasks: Vec<_> = tasks.lock().drain(..).collect();
-    tasks.iter().for_each(JoinHandle::abort);
-    for task in tasks {
-        // An aborted task says so, and that is what was wanted.
-        let _ = task.await;
-    }
-}
-
-/// Runs work first after `delay`, then with `period` between, as long as its owner lives.
-async fn repeated<T, F: Future<Output = ()>>(
-    owner: Weak<T>,
-    delay: Duration,
-    period: Duration,
-    work: impl Fn(Arc<T>) -> F,
-) {
-    tokio::time::sleep(delay).await;
-    while let Some(owner) = owner.upgrade() {
-        work(owner).await;
-        tokio::time::sleep(period).await;
-    }
-}
-
-impl Shared {
-    /// The shared part of the client id; made if nobody has it.
-    fn join(config: &ClientConfig) -> Arc<Shared> {
-        let key = (config.client_id(), config.namesrv_addr.clone(), Handle::current().id());
-        let mut all = INSTANCES.lock();
-        let same_id = all.entry(key.0.clone()).or_default();
-        same_id.retain(|(_, shared)| shared.strong_count() > 0);
-        let known = same_id.iter().find(|(known, _)| *known == key);
-        if let Some(shared) = known.and_then(|(_, shared)| shared.upgrade()) {
-            *shared.members.lock() += 1;
-            return shared;
-        }
-        let shared = Shared::new(config.clone(), key.clone());
-        same_id.push((key, Arc::downgrade(&shared)));
-        shared
-    }
-
-    fn new(config: ClientConfig, key: Key) -> Arc<Shared> {
-        let pushes = Arc::new(Pushes::default());
-        let handler: Arc<dyn RequestHandler> = Arc::clone(&pushes) as _;
-        let shared = Arc::new(Shared {
-            client_id: config.client_id(),
-            remoting: Arc::new(RemotingClient::new(ClientOptions::default(), handler)),
-            name_servers: NameServers::new(config.namesrv_addr.as_deref()),
-            replies: Replies::default(),
-            config,
-            key,
-            members: Mutex::new(1),
-            routes: RwLock::default(),
-            lookup: tokio::sync::Mutex::default(),
-            consumers: RwLock::default(),
-            producers: RwLock::default(),
-            tasks: Mutex::default(),
-        });
-        pushes.serve(&shared);
-        let poll = shared.config.poll_name_server_interval;
-        let refresh = |shared: Arc<Shared>| async move { shared.refresh_routes().await };
-        let refreshing = repeated(Arc::downgrade(&shared), poll, poll, refresh);
-        let beat = |shared: Arc<Shared>| async move { shared.heartbeat().await };
-        let period = shared.config.heartbeat_broker_interval;
-        let first = FIRST_HEARTBEAT.min(period);
-        let beating = repeated(Arc::downgrade(&shared), first, period, beat);
-        shared.tasks.lock().extend([tokio::spawn(refreshing), tokio::spawn(beating)]);
-        shared
-    }
-
-    /// One member less; true if it was the last, after which nobody can join any more.
-    fn leave(&self) -> bool {
-        let mut all = INSTANCES.lock();
-        let mut members = self.members.lock();
-        *members = members.saturating_sub(1);
-        if *members > 0 {
-            return false;
-        }
-        if let Some(same_id) = all.get_mut(&self.key.0) {
-            same_id.retain(|(key, _)| *key != self.key);
-            if same_id.is_empty() {
-                all.remove(&self.key.0);
-            }
-        }
-        true
+        self.remoting.shutdown().await;
     }
 
     /// Makes heartbeats name a producer group.
-    ///
-    /// # Errors
-    /// The group has a producer in this instance already.
-    pub(crate) fn register_producer(
-        &self,
-        group: &str,
-        check: Option<Weak<dyn TransactionCheck>>,
-    ) -> Result<(), ClientError> {
-        let mut producers = self.producers.write();
-        if producers.contains_key(group) {
-            return Err(ClientError::illegal(format!(
-                "The producer group[{group}] has been created before, specify another name please.{FAQ}"
-            )));
-        }
-        producers.insert(group.to_string(), check);
-        Ok(())
+    pub(crate) fn register_producer(&self, group: &str) {
+        self.producers.write().insert(group.to_string());
     }
 
     /// Adds a consumer.
@@ -310,6 +167,179 @@ impl Shared {
         self.name_servers.ask(&self.remoting, self.config.timeout, code, fields).await
     }
 
+    /// A topic's route from a name server; `None` if no name server knows it.
+    pub(crate) async fn fetch_route(
+        &self,
+        topic: &str,
+    ) -> Result<Option<TopicRouteData>, ClientError> {
+        let header = TopicRequestHeader { topic: topic.into() };
+        let code = RequestCode::GET_ROUTEINFO_BY_TOPIC;
+        match self.ask_name_server(code, &header).await {
+            Ok(frame) => fastjson::from_slice(frame.body())
+                .map(Some)
+                .map_err(|error| ClientError::illegal(error.to_string())),
+            Err(ClientError::Client { code: ResponseCode::TOPIC_NOT_EXIST, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The route of a topic as it is known; fetched if it is not.
+    pub(crate) async fn route(&self, topic: &str) -> Result<Option<Arc<Route>>, ClientError> {
+        if let Some(route) = self.known_route(topic) {
+            return Ok(Some(route));
+        }
+        self.refresh_route(topic).await
+    }
+
+    /// The route of a topic if it is known already.
+    pub(crate) fn known_route(&self, topic: &str) -> Option<Arc<Route>> {
+        self.routes.read().get(topic).cloned()
+    }
+
+    /// Fetches a topic's route again; consumers are told when it changed.
+    pub(crate) async fn refresh_route(
+        &self,
+        topic: &str,
+    ) -> Result<Option<Arc<Route>>, ClientError> {
+        let Some(data) = self.fetch_route(topic).await? else { return Ok(None) };
+        Ok(Some(self.keep_route(topic, data)))
+    }
+
+    fn keep_route(&self, topic: &str, data: TopicRouteData) -> Arc<Route> {
+        if let Some(known) = self.known_route(topic)
+            && known.data == data
+        {
+            return known;
+        }
+        let route = Arc::new(Route::new(topic, data));
+        self.routes.write().insert(topic.to_string(), Arc::clone(&route));
+        tracing::info!(target: LOGGER, "topicRouteTable.put. Topic = {topic}, {} queues to write, {} to read", route.publish.len(), route.subscribe.len());
+        for consumer in self.consumers.read().values() {
+            if consumer.topics().iter().any(|wanted| wanted == topic) {
+                consumer.rebalance_soon();
+            }
+        }
+        route
+    }
+
+    /// The route to send to a topic by. An unknown topic is sent by the route of the topic that
+    /// it will be created from.
+    pub(crate) async fn publish_route(
+        &self,
+        topic: &str,
+        create_from: &str,
+        queues: i32,
+    ) -> Result<Arc<Route>, ClientError> {
+        if let Some(route) = self.known_route(topic).filter(|route| !route.publish.is_empty()) {
+            return Ok(route);
+        }
+        if let Some(route) = self.refresh_route(topic).await?
+            && !route.publish.is_empty()
+        {
+            return Ok(route);
+        }
+        if let Some(mut data) = self.fetch_route(create_from).await? {
+            for queue in &mut data.queue_datas {
+                let nums = queues.min(queue.read_queue_nums);
+                (queue.read_queue_nums, queue.write_queue_nums) = (nums, nums);
+            }
+            return Ok(self.keep_route(topic, data));
+        }
+        Err(self.name_servers.missing().unwrap_or_else(|| {
+            let text = format!("No route info of this topic: {topic}{FAQ}");
+            ClientError::client(ResponseCode::NOT_FOUND_TOPIC_EXCEPTION, text)
+        }))
+    }
+
+    async fn refresh_routes(&self) {
+        let mut topics: BTreeSet<String> = self.routes.read().keys().cloned().collect();
+        topics.extend(self.consumers.read().values().flat_map(|consumer| consumer.topics()));
+        for topic in topics.iter().filter(|topic| *topic != AUTO_CREATE) {
+            if let Err(error) = self.refresh_route(topic).await {
+                tracing::warn!(target: LOGGER, "updateTopicRouteInfoFromNameServer Exception, {topic}: {error}");
+            }
+        }
+    }
+
+    /// Addresses of every broker known: all of them with consumers, else the masters.
+    fn broker_addresses(&self, masters_only: bool) -> BTreeSet<String> {
+        let routes = self.routes.read();
+        let brokers = routes.values().flat_map(|route| &route.data.broker_datas);
+        let addresses = brokers.flat_map(|data| &data.broker_addrs);
+        addresses
+            .filter(|(id, _)| !masters_only || **id == MASTER_ID)
+            .map(|(_, address)| address.clone())
+            .collect()
+    }
+
+    /// Tells every broker who is here.
+    pub(crate) async fn heartbeat(&self) {
+        let body = {
+            let (consumers, producers) = (self.consumers.read(), self.producers.read());
+            HeartbeatData {
+                client_id: self.client_id.clone(),
+                consumer_data_set: consumers.values().map(|c| c.heartbeat()).collect(),
+                producer_data_set: producers
+                    .iter()
+                    .map(|group| ProducerData { group_name: group.clone() })
+                    .collect(),
+            }
+        };
+        if body.consumer_data_set.is_empty() && body.producer_data_set.is_empty() {
+            return;
+        }
+        let masters_only = body.consumer_data_set.is_empty();
+        let Ok(body) = fastjson::to_vec(&body) else { return };
+        let body = Bytes::from(body);
+        for address in self.broker_addresses(masters_only) {
+            let request = Request::new(RequestCode::HEART_BEAT).body(body.clone());
+            let sent = self.remoting.invoke(&address, request, self.config.timeout).await;
+            if let Err(error) = sent {
+                tracing::warn!(target: LOGGER, "send heart beat to broker[{address}] error: {error}");
+            }
+        }
+    }
+
+    /// Takes a group out of heartbeats and tells every broker.
+    pub(crate) async fn unregister(&self, producer: Option<&str>, consumer: Option<&str>) {
+        if let Some(group) = producer {
+            self.producers.write().remove(group);
+        }
+        if let Some(group) = consumer {
+            self.consumers.write().remove(group);
+        }
+        let header = UnregisterClientRequestHeader {
+            client_id: self.client_id.as_str().into(),
+            producer_group: producer.map(Into::into),
+            consumer_group: consumer.map(Into::into),
+        };
+        for address in self.broker_addresses(false) {
+            let request = Request::new(RequestCode::UNREGISTER_CLIENT).fields(&header);
+            let sent = self.remoting.invoke(&address, request, self.config.timeout).await;
+            if let Err(error) = sent {
+                tracing::warn!(target: LOGGER, "unregister client exception from broker: {address}: {error}");
+            }
+        }
+    }
+
+    /// Client ids of a group's members, as one broker of the topic has them.
+    pub(crate) async fn consumer_ids(
+        &self,
+        topic: &str,
+        group: &str,
+    ) -> Result<Vec<String>, ClientError> {
+        let route = self.known_route(topic);
+        let address = route
+            .as_ref()
+            .and_then(|route| route.data.broker_datas.iter().find_map(|data| data.any_address()));
+        let Some(address) = address else { return Ok(Vec::new()) };
+        let header = ConsumerGroupRequestHeader { consumer_group: group.into() };
+        let frame =
+            self.ask(address, RequestCode::GET_CONSUMER_LIST_BY_GROUP, &header, Body::None).await?;
+        let list: ConsumerIdList = parse(&frame)?;
+        Ok(list.consumer_id_list)
+    }
+
     /// Asks a broker; anything but SUCCESS is an error.
     pub(crate) async fn ask(
         &self,
@@ -325,6 +355,78 @@ impl Shared {
             _ => Err(ClientError::of_broker(&frame, address)),
         }
     }
+
+    /// A request of a broker's.
+    fn pushed(&self, call: Call<'_>) {
+        let group = |key: &str| {
+            let name = call.frame.fields().get(key)?.text().into_owned();
+            self.consumers.read().get(&name).cloned()
+        };
+        match call.code() {
+            RequestCode::NOTIFY_CONSUMER_IDS_CHANGED => {
+                let name = call.frame.fields().get("consumerGroup").map(|v| v.text().into_owned());
+                tracing::info!(target: LOGGER, "receive broker's notification[{}], the consumer group: {} changed, rebalance immediately", call.connection.peer(), name.unwrap_or_default());
+                for consumer in self.consumers.read().values() {
+                    consumer.rebalance_soon();
+                }
+            }
+            RequestCode::RESET_CONSUMER_CLIENT_OFFSET => {
+                let Some(consumer) = group("group") else { return };
+                let header = ResetOffsetRequestHeader::decode(call.frame.fields());
+                let body: Result<QueueOffsets, _> = fastjson::from_slice(call.frame.body());
+                if let (Ok(header), Ok(body)) = (header, body) {
+                    consumer.reset_offsets(&header.topic, &body.offset_table);
+                }
+            }
+            RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT => {
+                let Some(consumer) = group("group") else { return };
+                let topic = call.frame.fields().get("topic").map(|v| v.text().into_owned());
+                let status = consumer.status(&topic.unwrap_or_default());
+                answer_json(call, &ConsumerStatus { message_queue_table: status });
+            }
+            RequestCode::GET_CONSUMER_RUNNING_INFO => match group("consumerGroup") {
+                Some(consumer) => answer_json(call, &consumer.running_info()),
+                None => refuse_unknown_group(call),
+            },
+            RequestCode::CONSUME_MESSAGE_DIRECTLY => {
+                let consumer = group("consumerGroup");
+                let record = RecordView::parse(call.frame.body()).ok();
+                let message = record.and_then(|record| MessageExt::from_record(&record).ok());
+                match (consumer, message) {
+                    (Some(consumer), Some(message)) => {
+                        let deferred = call.defer();
+                        consumer.consume_directly(
+                            message,
+                            Box::new(move |result| {
+                                let body = fastjson::to_vec(&result).unwrap_or_default();
+                                deferred.respond(Response::success().body(body));
+                            }),
+                        );
+                    }
+                    _ => refuse_unknown_group(call),
+                }
+            }
+            // Java's client leaves what it does not know without an answer.
+            code => tracing::warn!(target: LOGGER, "request type {code} not supported"),
+        }
+    }
+}
+
+fn answer_json(call: Call<'_>, body: &impl serde::Serialize) {
+    match fastjson::to_vec(body) {
+        Ok(body) => call.respond(Response::success().body(body)),
+        Err(error) => {
+            let text = error.to_string();
+            call.respond(Response::error(ResponseCode::SYSTEM_ERROR, &text));
+        }
+    }
+}
+
+fn refuse_unknown_group(call: Call<'_>) {
+    let group = call.frame.fields().get("consumerGroup").map(|v| v.text().into_owned());
+    let text =
+        format!("The Consumer Group <{}> not exist in this consumer", group.unwrap_or_default());
+    call.respond(Response::error(ResponseCode::SYSTEM_ERROR, &text));
 }
 
 /// The frame if it says SUCCESS, else the error of a client.
@@ -338,46 +440,4 @@ pub(crate) fn success(frame: Frame) -> Result<Frame, ClientError> {
 /// The JSON body of an answer.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, ClientError> {
     fastjson::from_slice(frame.body()).map_err(|error| ClientError::illegal(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(name: &str) -> ClientConfig {
-        ClientConfig {
-            namesrv_addr: Some("127.0.0.1:1".to_string()),
-            instance_name: name.to_string(),
-            ..ClientConfig::default()
-        }
-    }
-
-    #[tokio::test]
-    async fn clients_with_one_id_share_until_the_last_one_leaves() {
-        let first = Instance::start(config("shared"));
-        let second = Instance::start(config("shared"));
-        let other = Instance::start(config("other"));
-        assert!(Arc::ptr_eq(&first.shared, &second.shared));
-        assert!(!Arc::ptr_eq(&first.shared, &other.shared));
-        first.register_producer("g", None).unwrap();
-        let text = second.register_producer("g", None).unwrap_err().to_string();
-        assert_eq!(
-            text,
-            format!(
-                "CODE: 1  DESC: The producer group[g] has been created before, specify another \
-                 name please.{FAQ}"
-            )
-        );
-        first.shutdown().await;
-        first.shutdown().await;
-        assert!(!second.shared.tasks.lock().is_empty());
-        second.shutdown().await;
-        assert!(second.shared.tasks.lock().is_empty());
-        let again = Instance::start(config("shared"));
-        assert!(!Arc::ptr_eq(&again.shared, &second.shared));
-        again.shutdown().await;
-        drop(other);
-        assert!(INSTANCES.lock().is_empty());
-        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
-    }
 }
