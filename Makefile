@@ -6,7 +6,7 @@ cargo_deny_version := 0.20.2
 cargo_deny_root := target/tools/cargo-deny-$(cargo_deny_version)
 cargo_deny := $(cargo_deny_root)/bin/cargo-deny
 
-.PHONY: help prerequisites build dist quickstart test test-quick fmt fmt-check clippy deny shell-check lint bench bench-quick
+.PHONY: help prerequisites build dist quickstart test test-quick fmt fmt-check clippy deny shell-check lint load-tool bench bench-quick
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -51,8 +51,11 @@ $(cargo_deny):
 shell-check:
 	tests/shell-check.sh
 
-bench: dist  ## speed and memory side by side with Java 4.9.2; takes long
+load-tool:
+	cargo build --locked --release -p rocketmq-bench
+
+bench: dist load-tool  ## speed and memory side by side with Java 4.9.2; takes long
 	bench/run.sh
 
-bench-quick: dist  ## the short form of bench
+bench-quick: dist load-tool  ## the short form of bench
 	bench/run.sh --quick

@@ -32,7 +32,9 @@ while [ $# -gt 0 ]; do
     *) sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2; exit 2 ;;
     esac
 done
-[ -n "$pairs" ] || pairs=$([ "$form" = quick ] && echo 2 || echo 3)
+[ -n "$pairs" ] || pairs=2
+own_tool="${CARGO_TARGET_DIR:-$repo/target}/release/rocketmq-load"
+[ -x "$own_tool" ] || { echo "bench: $own_tool is missing; run: make bench" >&2; exit 1; }
 base=${systems%,*}
 other=${systems#*,}
 other_label=$other
@@ -45,10 +47,12 @@ results="$here/results/$(date -u +%Y%m%dT%H%M%SZ).jsonl"
 scratch=$(mktemp -d "$repo/target/bench/run.XXXXXX")
 cluster=
 loader=
+floor=
 finish() {
     status=$?
     trap - EXIT INT TERM HUP
     [ -z "$loader" ] || stop_process "$loader" 5
+    [ -z "$floor" ] || stop_process "$floor" 5
     [ -z "$cluster" ] || cluster_stop "$cluster"
     rm -rf "$scratch"
     exit "$status"
@@ -81,9 +85,32 @@ keep() {
         sed "s/^{/{\"case\":\"$1\",\"system\":\"$2\",\"pair\":$3,/" | tee -a "$results" >&2
 }
 
+# load MODE PARAMETERS...: by the load tool that $tool names.
 load() {
-    tool_heap=$load_heap
-    java_tool bench.Load "$@" "namesrv=127.0.0.1:$NAMESRV_PORT" "pid=$BROKER_PID"
+    set -- "$@" "namesrv=127.0.0.1:$NAMESRV_PORT" "pid=$BROKER_PID"
+    if [ "$tool" = java ]; then
+        tool_heap=$load_heap
+        java_tool bench.Load "$@"
+        return
+    fi
+    "$own_tool" "$@" >"$scratch/line" 2>"$scratch/tool.err" &
+    loader=$!
+    wait "$loader"
+    tool_status=$?
+    loader=
+    [ "$tool_status" = 0 ] || { say "$1 failed:"; tail -n 20 "$scratch/tool.err" >&2; }
+    return "$tool_status"
+}
+
+# restarted KEY: starts the broker again and adds to the line how long that took, in ms, and what memory it has then.
+restarted() {
+    restart_begun=$(date +%s%N)
+    cluster_start_broker "$cluster" || return 1
+    restart_ms=$((($(date +%s%N) - restart_begun) / 1000000))
+    restart_anon=$(awk '/^RssAnon/ { print $2 }' "/proc/$BROKER_PID/status")
+    # The later of two equal keys counts.
+    sed "s/}\$/,\"$1\":$restart_ms,\"rss_anon_kib\":$restart_anon}/" \
+        "$scratch/line" >"$scratch/line.new" && mv "$scratch/line.new" "$scratch/line"
 }
 
 # Writes back and drops the cached pages of the commit log; the daemon must not have them mapped.
@@ -110,6 +137,16 @@ run_case() {
         fi
         load drain "topic=$topic" "$@"
         ;;
+    topics)
+        load topics "$@" || return 1
+        cluster_stop_broker "$cluster"
+        restarted boot_ms
+        ;;
+    recovery)
+        load fill "topic=Bench_recovery" "$@" || return 1
+        cluster_stop_broker "$cluster" KILL
+        restarted boot_ms
+        ;;
     idle)
         ulimit -n "$(ulimit -H -n)" 2>/dev/null
         load idle "broker=127.0.0.1:$BROKER_PORT" "$@"
@@ -126,12 +163,14 @@ scaled() {
 }
 
 selected() {
-    sed 's/#.*//' "$here/cases" | awk -F'|' -v flush="$1" -v form="$form" -v only="$only" '
-        NF == 4 {
-            for (i = 1; i <= 4; i++) gsub(/^ +| +$/, "", $i)
+    sed 's/#.*//' "$here/cases" | awk -F'|' -v flush="$1" -v form="$form" -v only="$only" -v pair="$2" -v kind="$3" '
+        NF == 5 {
+            for (i = 1; i <= 5; i++) gsub(/^ +| +$/, "", $i)
             if ($3 != flush) next
             if (only != "") { if (index(only, "," $1 ",") == 0) next } else if (form == "quick" && $2 != "quick") next
-            print $1, $4
+            if ($2 == "once" && pair != 1) next
+            if (kind == "floor" && $5 !~ /^(sync|async|batch) /) next
+            print $1, $4, $5
         }'
 }
 
@@ -159,10 +198,36 @@ boot_cases() {
     cluster_start_broker "$cluster"
 }
 
+# run_cases LABEL PAIR: those listed in $scratch/cases.
+run_cases() {
+    while read -r name tool mode rest <&3; do
+        say "pair $2, $1: $name"
+        # shellcheck disable=SC2046,SC2086
+        if run_case "$name" "$mode" $(scaled $rest); then keep "$name" "$1" "$2"; else failures=1; fi
+    done 3<"$scratch/cases"
+}
+
+# The floor answers the same frames and stores nothing: what a broker cannot go below.
+floor_block() {
+    selected ASYNC 1 floor >"$scratch/cases"
+    [ -s "$scratch/cases" ] || return 0
+    NAMESRV_PORT=$(reserve_ports $$) || exit 1
+    mkdir -p "$scratch/floor"
+    echo "listenPort=$NAMESRV_PORT" >"$scratch/floor/broker.conf"
+    "$own_tool" echo -c "$scratch/floor/broker.conf" >"$scratch/floor/out" 2>&1 &
+    floor=$!
+    BROKER_PID=$floor
+    wait_for_line 10 "$scratch/floor/out" "boot success" "$floor" || { cat "$scratch/floor/out" >&2; exit 1; }
+    run_cases floor 1
+    stop_process "$floor" 5
+    floor=
+    release_ports "$NAMESRV_PORT"
+}
+
 # block SYSTEM LABEL PAIR: all cases of one system, a fresh cluster for each flush mode.
 block() {
     for flush in ASYNC SYNC; do
-        selected "$flush" >"$scratch/cases"
+        selected "$flush" "$3" "$1" >"$scratch/cases"
         with_boot=
         case $flush:$only in ASYNC: | ASYNC:*,boot,*) with_boot=1 ;; esac
         [ "$form" = full ] || [ "$3" = 1 ] || with_boot=
@@ -173,12 +238,9 @@ block() {
         [ -z "$with_boot" ] || boot_cases "$1" "$2" "$3" || exit 1
         say "pair $3, $2, ${flush}_FLUSH: warming the broker up"
         # shellcheck disable=SC2046
-        load sync threads=16 size=1024 warm=0 $(scaled count=150000/60000) || exit 1
-        while read -r name mode rest <&3; do
-            say "pair $3, $2: $name"
-            # shellcheck disable=SC2046,SC2086
-            if run_case "$name" "$mode" $(scaled $rest); then keep "$name" "$2" "$3"; else failures=1; fi
-        done 3<"$scratch/cases"
+        tool=java
+        load sync threads=16 size=1024 warm=0 $(scaled count=120000/60000) || exit 1
+        run_cases "$2" "$3"
         cluster_stop "$cluster"
         cluster=
         rm -rf "$scratch/cluster"
@@ -196,6 +258,7 @@ pair=1
 while [ "$pair" -le "$pairs" ]; do
     block "$base" "$base" "$pair"
     block "$other" "$other_label" "$pair"
+    [ "$pair" != 1 ] || floor_block
     pair=$((pair + 1))
 done
 tool_heap="-Xmx64m"

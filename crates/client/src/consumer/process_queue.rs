@@ -20,6 +20,8 @@ pub(crate) struct ProcessQueue {
     last_consume: AtomicI64,
     /// Something was added: the orderly consumer of the queue goes on.
     pub(crate) added: Notify,
+    /// Something was consumed: a pull that waits for room looks again.
+    pub(crate) removed: Notify,
 }
 
 #[derive(Default)]
@@ -39,6 +41,7 @@ impl ProcessQueue {
             last_pull: AtomicI64::new(clock::now_ms()),
             last_consume: AtomicI64::new(clock::now_ms()),
             added: Notify::new(),
+            removed: Notify::new(),
         })
     }
 
@@ -46,6 +49,7 @@ impl ProcessQueue {
     pub(crate) fn drop_queue(&self) {
         self.dropped.store(true, Ordering::SeqCst);
         self.added.notify_waiters();
+        self.removed.notify_waiters();
     }
 
     pub(crate) fn is_dropped(&self) -> bool {
@@ -92,7 +96,10 @@ impl ProcessQueue {
             }
         }
         let first = messages.waiting.keys().next().copied();
-        first.unwrap_or(messages.newest + 1)
+        let next = first.unwrap_or(messages.newest + 1);
+        drop(messages);
+        self.removed.notify_waiters();
+        next
     }
 
     /// The first waiting messages, for orderly consumption; they stay until they are removed.

@@ -20,7 +20,8 @@ use crate::error::ClientError;
 /// How long a broker holds a pull, and how long its answer may take.
 const SUSPEND: Duration = Duration::from_secs(15);
 const PULL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Rest when enough messages wait here, after an error, and while the queue is not locked.
+/// Longest rest when enough messages wait here; rest after an error, and while the queue is not
+/// locked.
 const FLOW_CONTROL_REST: Duration = Duration::from_millis(50);
 const ERROR_REST: Duration = Duration::from_secs(1);
 /// Time until messages that could not be sent back are delivered again from here.
@@ -54,7 +55,7 @@ async fn pull_loop(
     let mut broker_id = 0;
     while !process.is_dropped() && !inner.is_stopped() {
         if is_full(&inner, &process) {
-            tokio::time::sleep(FLOW_CONTROL_REST).await;
+            let _ = tokio::time::timeout(FLOW_CONTROL_REST, process.removed.notified()).await;
             continue;
         }
         if inner.is_orderly() && !process.is_locked() {
@@ -188,7 +189,10 @@ async fn consume(
     batch: Vec<Arc<MessageExt>>,
     wait: Duration,
 ) {
-    tokio::time::sleep(wait).await;
+    // A sleep of nothing would still last until the timer's next millisecond.
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
     let Ok(_permit) = inner.permits.acquire().await else { return };
     let Listener::Concurrent(listener) = &inner.listener else { return };
     if process.is_dropped() {

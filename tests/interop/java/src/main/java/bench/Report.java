@@ -36,7 +36,10 @@ public final class Report {
         new Figure("cpu_s_per_million", "CPU s/M", 1, "%.2f"),
         new Figure("rss_anon_kib", "anon MiB", 1024, "%.1f"),
         new Figure("kib_per_connection", "KiB/conn", 1, "%.1f"),
+        new Figure("bytes_per_queue", "B/queue", 1, "%.0f"),
+        new Figure("lag_max", "max lag", 1, "%.0f"),
         new Figure("boot_ms", "boot ms", 1, "%.0f"));
+    private static final String FLOOR = "floor";
 
     private final Map<String, Map<String, TreeMap<Integer, JSONObject>>> results = new LinkedHashMap<>();
     private final String base;
@@ -115,7 +118,10 @@ public final class Report {
         FIGURES.forEach(figure -> head.add(figure.heading()));
         rows.add(head.toArray(String[]::new));
         for (String name : results.keySet()) {
-            for (String system : List.of(base, other)) {
+            for (String system : List.of(base, other, FLOOR)) {
+                if (system.equals(FLOOR) && !results.get(name).containsKey(FLOOR)) {
+                    continue;
+                }
                 List<String> row = new ArrayList<>(List.of(name, system));
                 for (Figure figure : FIGURES) {
                     Double value = figure(name, system, figure.field());
@@ -169,7 +175,7 @@ public final class Report {
         JSONObject cases = new JSONObject(true);
         for (String name : results.keySet()) {
             JSONObject entry = new JSONObject(true);
-            for (String system : List.of(base, other)) {
+            for (String system : List.of(base, other, FLOOR)) {
                 JSONObject figures = new JSONObject(true);
                 FIGURES.forEach(figure -> {
                     Double value = figure(name, system, figure.field());
@@ -177,7 +183,9 @@ public final class Report {
                         figures.put(figure.field(), Load.round(value));
                     }
                 });
-                entry.put(system, figures);
+                if (!figures.isEmpty()) {
+                    entry.put(system, figures);
+                }
             }
             JSONObject ratios = new JSONObject(true);
             FIGURES.forEach(figure -> {
