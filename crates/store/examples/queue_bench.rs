@@ -12,8 +12,9 @@
 use std::path::Path;
 use std::time::Instant;
 
+use rocketmq_store::Disk;
 use rocketmq_store::consume_queue::{ConsumeQueues, QueueEntry};
-use rocketmq_store::index::Index;
+use rocketmq_store::index::{Index, IndexShape};
 
 /// Size of a consume queue file, as by default.
 const FILE_BYTES: u64 = 6_000_000;
@@ -38,7 +39,7 @@ fn main() {
 
 /// Puts entries into queues in turn, with so many entries for each queue in a round; reads them.
 fn put(root: &Path, queues: i64, per_round: i64, entries: i64) {
-    let tables = ConsumeQueues::load(root, FILE_BYTES).unwrap();
+    let tables = ConsumeQueues::load(root, FILE_BYTES, &Disk::default()).unwrap();
     let topics: Vec<String> = (0..queues).map(|n| format!("BenchTopic{n}")).collect();
     let rounds = entries / queues / per_round;
     let mut physical = 0;
@@ -51,7 +52,7 @@ fn put(root: &Path, queues: i64, per_round: i64, entries: i64) {
                     size: RECORD_BYTES as i32,
                     tags_code: 2_598_919,
                 };
-                tables.put(topic, 0, round * per_round + n, entry).unwrap();
+                tables.put(topic, 0, round * per_round + n, entry);
                 physical += RECORD_BYTES;
             }
         }
@@ -80,7 +81,9 @@ fn put(root: &Path, queues: i64, per_round: i64, entries: i64) {
 
 /// Indexes messages with a unique key and one more.
 fn index(folder: &Path, messages: i64) {
-    let index = Index::load(folder, SLOTS, INDEX_ENTRIES, false, 0).unwrap();
+    let index =
+        Index::load(folder, IndexShape::new(SLOTS, INDEX_ENTRIES), false, 0, &Disk::default())
+            .unwrap();
     let mut unique = String::from("7F00000100002A9F0000000000000000");
     for keys in ["", "order"] {
         let count = if keys.is_empty() { 1 } else { 2 };
@@ -109,11 +112,11 @@ fn index(folder: &Path, messages: i64) {
 /// What queues cost that nobody uses.
 fn idle(root: &Path, queues: i32) {
     let before = anonymous_bytes();
-    let tables = ConsumeQueues::load(root, FILE_BYTES).unwrap();
+    let tables = ConsumeQueues::load(root, FILE_BYTES, &Disk::default()).unwrap();
     let begin = Instant::now();
     for n in 0..queues {
         let entry = QueueEntry { physical_offset: i64::from(n) * 100, size: 100, tags_code: 0 };
-        tables.put(&format!("IdleTopic{}", n / 4), n % 4, 0, entry).unwrap();
+        tables.put(&format!("IdleTopic{}", n / 4), n % 4, 0, entry);
         if n % 100 == 0 {
             tables.end_round().unwrap();
         }
@@ -132,13 +135,13 @@ fn idle(root: &Path, queues: i32) {
 
 /// How long it takes to find the queues after a restart.
 fn boot(root: &Path, topics: i32, queues: i32) {
-    let tables = ConsumeQueues::load(root, FILE_BYTES).unwrap();
+    let tables = ConsumeQueues::load(root, FILE_BYTES, &Disk::default()).unwrap();
     let mut physical = 0;
     for topic in 0..topics {
         for queue in 0..queues {
             for n in 0..3 {
                 let entry = QueueEntry { physical_offset: physical, size: 100, tags_code: 0 };
-                tables.put(&format!("BootTopic{topic}"), queue, n, entry).unwrap();
+                tables.put(&format!("BootTopic{topic}"), queue, n, entry);
                 physical += 100;
             }
         }
@@ -153,12 +156,12 @@ fn boot(root: &Path, topics: i32, queues: i32) {
 
 /// How long it takes to find the ends of queues with several files.
 fn large(root: &Path, queues: i32, entries: i64) {
-    let tables = ConsumeQueues::load(root, FILE_BYTES).unwrap();
+    let tables = ConsumeQueues::load(root, FILE_BYTES, &Disk::default()).unwrap();
     for n in 0..entries {
         for queue in 0..queues {
             let physical_offset = (n * i64::from(queues) + i64::from(queue)) * 100;
             let entry = QueueEntry { physical_offset, size: 100, tags_code: 0 };
-            tables.put("Large", queue, n, entry).unwrap();
+            tables.put("Large", queue, n, entry);
         }
         if n % 100 == 99 {
             tables.end_round().unwrap();
@@ -171,9 +174,9 @@ fn large(root: &Path, queues: i32, entries: i64) {
 
 fn reload(root: &Path, commit_log_min: i64, what: &str) {
     let begin = Instant::now();
-    let tables = ConsumeQueues::load(root, FILE_BYTES).unwrap();
+    let tables = ConsumeQueues::load(root, FILE_BYTES, &Disk::default()).unwrap();
     let loaded = begin.elapsed().as_secs_f64();
-    tables.recover().unwrap();
+    tables.recover(&(0..i64::MAX)).unwrap();
     let recovered = begin.elapsed().as_secs_f64();
     tables.correct_min(commit_log_min);
     let all = begin.elapsed().as_secs_f64();

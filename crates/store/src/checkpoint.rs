@@ -1,12 +1,11 @@
 //! The checkpoint file: up to which store times the files are on the disk (contract `store.md` 7).
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::error::StoreError;
-use crate::io;
+use crate::io::{Disk, DiskOperation};
 
 /// Length of the file.
 const FILE_BYTES: u64 = 4096;
@@ -93,21 +92,24 @@ impl Checkpoint {
     }
 
     /// Writes the file and waits for the disk.
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        let failed = |source| StoreError::io("write", &self.path, source);
-        let options = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path);
-        let file = options.map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() != FILE_BYTES {
-            file.set_len(FILE_BYTES).map_err(failed)?;
-        }
+    pub(crate) fn flush(&self, disk: &Disk) -> Result<(), StoreError> {
+        let path = || self.path.clone();
+        let file = disk.run(DiskOperation::Allocate, "create", path, || {
+            let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
+            let file = options.open(&self.path)?;
+            if file.metadata()?.len() != FILE_BYTES {
+                file.set_len(FILE_BYTES)?;
+            }
+            Ok(file)
+        })?;
         let mut words = [0; 24];
         for (place, word) in
             words.chunks_exact_mut(8).zip([self.physical(), self.logical(), self.index()])
         {
             place.copy_from_slice(&word.to_be_bytes());
         }
-        file.write_all_at(&words, 0).map_err(failed)?;
-        io::sync_data(&file).map_err(failed)
+        disk.write_all_at(&file, path, &words, 0)?;
+        disk.sync_data(&file, path)
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
         checkpoint.set_physical(10_000);
         checkpoint.set_logical(20_000);
         checkpoint.set_index(5_000);
-        checkpoint.flush().unwrap();
+        checkpoint.flush(&Disk::default()).unwrap();
         let content = std::fs::read(&path).unwrap();
         assert_eq!(content.len(), 4096);
         assert_eq!(content[..16], [0, 0, 0, 0, 0, 0, 0x27, 0x10, 0, 0, 0, 0, 0, 0, 0x4E, 0x20]);

@@ -130,6 +130,11 @@ impl Core {
             Err(DispatchError::Index(error)) => (Refusal::IndexError, "index file error", error),
         };
         let reason = format!("{what}, {error}");
+        if error.ends_writing() {
+            self.state.fail(reason.clone());
+            self.flusher.give_up();
+            return Err(StoreError::NotWritable(reason));
+        }
         if self.state.refuse(refusal, reason.clone()) {
             tracing::error!(target: "RocketmqStoreError", "[BUG]{reason}; messages are refused until it can be written");
         }

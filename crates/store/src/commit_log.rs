@@ -22,6 +22,18 @@ use crate::service::Signal;
 use crate::staging::Staging;
 use rocketmq_common::clock::now_ms;
 
+/// How far the clock may go back without store times going back: what time services correct.
+const CLOCK_SLACK_MS: i64 = 1000;
+
+/// Store time of the next record: never before `last`, unless the clock was set back. Then it
+/// follows the clock, or delayed messages and searches by time would be off for as long.
+fn store_time(now: i64, last: i64) -> i64 {
+    if now < last && last - now <= CLOCK_SLACK_MS {
+        return last;
+    }
+    now
+}
+
 /// The commit log.
 #[derive(Debug)]
 pub(crate) struct CommitLog {
@@ -140,7 +152,7 @@ impl CommitLog {
         let mut guard = self.append.lock();
         let append = &mut *guard;
         self.make_room(append, bytes.len())?;
-        append.store_timestamp = now_ms().max(append.store_timestamp);
+        append.store_timestamp = store_time(now_ms(), append.store_timestamp);
         let store_timestamp = append.store_timestamp;
         let count = i64::try_from(encoded.len()).unwrap_or(i64::MAX);
         let queue_offset = append.queue_offsets.take(topic, queue_id, count);
@@ -276,5 +288,17 @@ impl CommitLog {
     /// The way to the disk.
     pub(crate) fn disk(&self) -> &Disk {
         &self.disk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_times_ascend_unless_the_clock_is_set_back() {
+        assert_eq!(store_time(1_000_005, 1_000_000), 1_000_005);
+        assert_eq!(store_time(1_000_000, 1_000_700), 1_000_700);
+        assert_eq!(store_time(1_000_000, 8_000_000), 1_000_000);
     }
 }

@@ -104,6 +104,20 @@ impl Dispatcher {
 
     /// Dispatches one record; returns its tags code.
     pub(crate) fn dispatch_record(&self, view: &RecordView<'_>) -> Result<i64, DispatchError> {
+        self.dispatch_with(view, ConsumeQueues::put, self.index.as_ref())
+    }
+
+    /// Puts the entry of a record into its consume queue, if the queue is there and lacks it.
+    pub(crate) fn dispatch_again(&self, view: &RecordView<'_>) -> Result<(), DispatchError> {
+        self.dispatch_with(view, ConsumeQueues::put_again, None).map(drop)
+    }
+
+    fn dispatch_with(
+        &self,
+        view: &RecordView<'_>,
+        put: impl Fn(&ConsumeQueues, &str, i32, i64, QueueEntry),
+        index: Option<&Index>,
+    ) -> Result<i64, DispatchError> {
         let transaction = view.sys_flag & sys_flag::TRANSACTION_MASK;
         let wanted = Wanted::of(view.properties);
         let code = self.tags_code(view, &wanted);
@@ -118,12 +132,10 @@ impl Dispatcher {
                 size: i32::try_from(view.size()).unwrap_or(i32::MAX),
                 tags_code: code,
             };
-            self.queues
-                .put(topic, view.queue_id, view.queue_offset, entry)
-                .map_err(DispatchError::Queue)?;
+            put(&self.queues, topic, view.queue_id, view.queue_offset, entry);
         }
         if transaction != sys_flag::TRANSACTION_ROLLBACK
-            && let Some(index) = &self.index
+            && let Some(index) = index
             && (wanted.keys.is_some() || wanted.unique_key.is_some())
         {
             let keys = wanted.keys.unwrap_or_default();

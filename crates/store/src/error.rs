@@ -73,6 +73,22 @@ impl StoreError {
         StoreError::Io { action, path: path.to_path_buf(), source: source.into() }
     }
 
+    /// Whether what was written may be lost, so that going on would promise what does not hold: a
+    /// failed sync, and a failed write but for lack of space (which leaves everything before it
+    /// whole, and heals).
+    pub(crate) fn ends_writing(&self) -> bool {
+        let StoreError::Io { action, source, .. } = self else { return false };
+        let no_space = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        match *action {
+            "fdatasync" | "fsync" => true,
+            "write" | "clear" => !no_space,
+            _ => false,
+        }
+    }
+
     /// A damaged file.
     pub fn corrupt(path: &Path, at: u64, what: impl Into<String>) -> StoreError {
         StoreError::Corrupt { path: path.to_path_buf(), at, what: what.into() }

@@ -44,7 +44,7 @@ pub use get::{
     AcceptAll, Arrival, ArrivalListener, GetResult, GetStatus, MessageFilter, NoListener,
     QueryResult,
 };
-pub use io::{Disk, DiskFaults, DiskOperation};
+pub use io::{Defect, Disk, DiskFaults, DiskOperation};
 pub use put::{
     FlushOutcome, FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, PutResult,
 };

@@ -1,5 +1,6 @@
 //! Loading the files and bringing log, consume queues and index into step (contract `store.md` 12).
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -16,8 +17,8 @@ use crate::dispatch::{DispatchError, Dispatcher};
 use crate::error::StoreError;
 use crate::flush::Flusher;
 use crate::get::ArrivalListener;
-use crate::index::Index;
-use crate::io::{self, Disk};
+use crate::index::{Index, IndexShape};
+use crate::io::{self, Defect, Disk, DiskOperation};
 use crate::recover::{self, Damage, Scan, Scanned};
 use crate::retention;
 use crate::segments::{Allocator, Segments};
@@ -55,12 +56,10 @@ pub(crate) fn open(
     tracing::info!(target: "RocketmqStore", "last shutdown {}", if abnormal { "abnormally" } else { "normally" });
     let directories = config.commit_log_paths();
     for directory in &directories {
-        create_directory(directory)?;
+        disk.create_directory(directory)?;
     }
-    let queues_path = root.join("consumequeue");
-    create_directory(&queues_path)?;
     let segments = Segments::load(&directories, config.segment_bytes(), &disk)?;
-    let queues = ConsumeQueues::load(&root, config.queue_segment_bytes())?;
+    let queues = ConsumeQueues::load(&root, config.queue_segment_bytes(), &disk)?;
     let checkpoint = Checkpoint::load(&root.join(CHECKPOINT_FILE))?;
     let allocator = Allocator::new(
         disk.clone(),
@@ -70,19 +69,27 @@ pub(crate) fn open(
         retention::clean_forcibly_ratio(),
     );
     let index = match config.message_index_enable {
-        true => Some(load_index(&config, &root, abnormal, &checkpoint)?),
+        true => Some(load_index(&config, &root, abnormal, (&checkpoint, &disk))?),
         false => None,
     };
     let delay_levels = config.delay_levels()?;
     let log = CommitLog::new(segments, allocator, disk);
     let dispatcher = Dispatcher { queues, index, delay_levels };
-    let recovery = Recovery { config: &config, log: &log, dispatcher: &dispatcher, abnormal };
     let state = State::default();
+    let recovery = Recovery {
+        config: &config,
+        root: &root,
+        log: &log,
+        dispatcher: &dispatcher,
+        abnormal,
+        changes: Cell::new(false),
+    };
     let damages = recovery.run(&checkpoint)?;
     report_damages(&damages, &dispatcher.queues, &state);
     let end = log.written_end();
     tracing::info!(target: "RocketmqStore", "load over, and the max phy offset = {end}");
     Ok(Core {
+        written_before: end,
         config: RwLock::new(Arc::new(config)),
         root,
         state,
@@ -105,44 +112,55 @@ pub(crate) fn open(
     })
 }
 
-fn create_directory(path: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(path).map_err(|source| StoreError::io("create", path, source))
-}
-
 fn load_index(
     config: &MessageStoreConfig,
     root: &Path,
     abnormal: bool,
-    checkpoint: &Checkpoint,
+    (checkpoint, disk): (&Checkpoint, &Disk),
 ) -> Result<Index, StoreError> {
     let slots = u32::try_from(config.max_hash_slot_num).unwrap_or(0);
     let entries = u32::try_from(config.max_index_num).unwrap_or(0);
-    Index::load(&root.join("index"), slots, entries, abnormal, checkpoint.index())
+    let shape = IndexShape::new(slots, entries);
+    Index::load(&root.join("index"), shape, abnormal, checkpoint.index(), disk)
 }
 
 struct Recovery<'a> {
     config: &'a MessageStoreConfig,
+    root: &'a Path,
     log: &'a CommitLog,
     dispatcher: &'a Dispatcher,
     abnormal: bool,
+    /// Something was changed that a normal recovery would not notice half done.
+    changes: Cell<bool>,
 }
 
 impl Recovery<'_> {
     /// Brings everything into step; returns the damaged parts of the log.
     fn run(&self, checkpoint: &Checkpoint) -> Result<Vec<Damage>, StoreError> {
         let queues = &self.dispatcher.queues;
-        let begin = Instant::now();
-        let queues_end = queues.recover()?;
-        tracing::info!(target: "RocketmqStore", "recover consume queues over, max physical offset {queues_end}, cost {} ms", begin.elapsed().as_millis());
         let segments = self.log.segments();
+        let begin = Instant::now();
+        let min = self.log.min_offset();
+        let end_max = segments.last().map_or(0, |last| last.end());
+        let queues_end = queues.recover(&(min..end_max))?;
+        tracing::info!(target: "RocketmqStore", "recover consume queues over, max physical offset {queues_end}, cost {} ms", begin.elapsed().as_millis());
         if segments.len() == 0 {
             tracing::warn!(target: "RocketmqStore", "The commitlog files are deleted, and delete the consume queue files");
             queues.destroy_all()?;
+            queues.settle();
             self.log.set_end(0, 0);
             return Ok(Vec::new());
         }
-        let scanned = self.scan(checkpoint, queues_end)?;
-        let end = scanned.end;
+        let range = self.range(checkpoint, queues_end);
+        let (from, missing) = (range.from, queues.missing_from());
+        if missing.is_some() {
+            self.begin_change()?;
+        }
+        let mut scanned = self.scan(&range.beginning_at(missing))?;
+        let end = match self.log.disk().has_defect(Defect::DropsTail) {
+            true => scanned.last_record,
+            false => scanned.end,
+        };
         if let Some(last) = segments.find(end)
             && (self.abnormal || queues_end != end)
         {
@@ -156,8 +174,16 @@ impl Recovery<'_> {
             tracing::warn!(target: "RocketmqStore", "maxPhyOffsetOfConsumeQueue({queues_end}) >= processOffset({end}), truncate dirty logic files");
             queues.truncate_dirty(end)?;
         }
+        if let Some(missing) = queues.missing_from().filter(|at| *at < from || queues_end > end) {
+            tracing::warn!(target: "RocketmqStore", "consume queues lack messages from commit log offset {missing} on, read it again from there");
+            scanned = self.scan(&range.beginning_at(Some(missing)))?;
+        }
+        queues.settle();
+        self.dispatcher.end_round()?;
+        // What a process left in the page cache counts as on the disk from here on.
+        self.log.sync(from, end)?;
+        queues.flush()?;
         self.log.set_end(end, scanned.last_timestamp);
-        let min = self.log.min_offset();
         queues.correct_min(min);
         self.log.with_queue_offsets(|table| {
             table.clear();
@@ -166,10 +192,17 @@ impl Recovery<'_> {
         Ok(scanned.damages)
     }
 
-    /// Finds the end of the log, and dispatches what queues and index may lack.
-    fn scan(&self, checkpoint: &Checkpoint, queues_end: i64) -> Result<Scanned, StoreError> {
+    /// Killed in the middle of building queues, they must be looked at thoroughly next time.
+    fn begin_change(&self) -> Result<(), StoreError> {
+        if self.abnormal || self.changes.replace(true) {
+            return Ok(());
+        }
+        create_abort_file(self.root, self.log.disk())
+    }
+
+    /// Where to read the log from.
+    fn range(&self, checkpoint: &Checkpoint, queues_end: i64) -> ScanRange {
         let segments = self.log.segments();
-        let begin = Instant::now();
         let min = self.log.min_offset();
         let from = if self.abnormal {
             let safe = self.config.message_index_enable && self.config.message_index_safe;
@@ -186,20 +219,34 @@ impl Recovery<'_> {
         // to there begins at a segment's front, where a record begins for sure.
         let lag = queues_end.max(min);
         let from = segments.find(lag).map_or(from, |segment| segment.start().min(from));
+        let dispatch_from = if self.abnormal { from.min(lag) } else { lag };
+        let known_end = (!self.abnormal).then_some(queues_end);
+        ScanRange { from, dispatch_from, known_end }
+    }
+
+    /// Finds the end of the log, and dispatches what queues and index may lack.
+    fn scan(&self, range: &ScanRange) -> Result<Scanned, StoreError> {
+        let segments = self.log.segments();
+        let begin = Instant::now();
+        let min = self.log.min_offset();
+        let from = segments.find(range.from.max(min)).map_or(min, |segment| segment.start());
         let is_in_queue = |view: &RecordView<'_>| self.is_in_queue(view);
         let scan = Scan {
             segments,
-            check_crc: self.config.check_crc_on_recover,
+            check_crc: self.config.check_crc_on_recover
+                && !self.log.disk().has_defect(Defect::TrustsBodies),
             is_in_queue: &is_in_queue,
-            known_end: (!self.abnormal).then_some(queues_end),
+            known_end: range.known_end,
         };
-        let dispatch_from = if self.abnormal { from.min(lag) } else { lag };
         let mut since_round = 0;
         let mut on_record = |view: &RecordView<'_>| -> Result<(), StoreError> {
-            if view.physical_offset < dispatch_from {
-                return Ok(());
+            if view.physical_offset < range.dispatch_from {
+                // Only queues that lack it get it: the topic may be deleted.
+                self.dispatcher.dispatch_again(view)?;
+            } else {
+                self.begin_change()?;
+                self.dispatcher.dispatch_record(view)?;
             }
-            self.dispatcher.dispatch_record(view)?;
             since_round += 1;
             if since_round % ROUND_RECORDS == 0 {
                 self.dispatcher.end_round()?;
@@ -225,6 +272,37 @@ impl Recovery<'_> {
         let first = entries.first().filter(|_| read.is_ok());
         first.is_some_and(|entry| entry.physical_offset == view.physical_offset)
     }
+}
+
+/// Which part of the log is read.
+struct ScanRange {
+    /// Commit log offset in the first segment that is read.
+    from: i64,
+    /// Records from here on are dispatched wholly, those before only to queues that lack them.
+    dispatch_from: i64,
+    /// See [`Scan::known_end`].
+    known_end: Option<i64>,
+}
+
+impl ScanRange {
+    /// The same, from an earlier place if one is given.
+    fn beginning_at(&self, at: Option<i64>) -> ScanRange {
+        let from = at.map_or(self.from, |at| at.min(self.from));
+        ScanRange { from, ..*self }
+    }
+}
+
+/// Marks the store as in use. The marker must be on the disk before anything else: without it the
+/// next start takes the files for properly closed.
+fn create_abort_file(root: &Path, disk: &Disk) -> Result<(), StoreError> {
+    let path = root.join(ABORT_FILE);
+    disk.run(
+        DiskOperation::Allocate,
+        "create",
+        || path.clone(),
+        || std::fs::File::create(&path).map(drop),
+    )?;
+    disk.sync_directory(root)
 }
 
 /// Most queues and messages named per damaged part.
@@ -287,9 +365,8 @@ fn entries_within(queues: &ConsumeQueues, from: i64, to: i64) -> Vec<String> {
 impl Core {
     /// Marks the store as in use.
     pub(crate) fn create_abort_file(&self) -> Result<(), StoreError> {
+        create_abort_file(&self.root, self.log.disk())?;
         let path = self.root.join(ABORT_FILE);
-        let created = std::fs::File::create(&path);
-        created.map_err(|source| StoreError::io("create", &path, source))?;
         tracing::info!(target: "RocketmqStore", "{} create OK", path.display());
         Ok(())
     }

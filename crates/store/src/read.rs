@@ -12,9 +12,13 @@ use crate::config::{BrokerRole, MessageStoreConfig};
 use crate::consume_queue::QueueEntry;
 use crate::error::StoreError;
 use crate::get::{GetResult, GetStatus, MessageFilter, QueryResult};
+use crate::io::Defect;
 use crate::segment::Segment;
 use crate::shared::Core;
 
+/// Where a record has its queue number and its offset in the queue (contract `store.md` 3.1).
+const QUEUE_ID_AT: usize = 12;
+const QUEUE_OFFSET_AT: usize = 20;
 /// Bytes of a consume queue entry.
 const ENTRY_BYTES: usize = 20;
 /// Least bytes of consume queue that a read may scan.
@@ -39,6 +43,8 @@ struct Chunk {
 struct Gathering<'a> {
     core: &'a Core,
     config: &'a MessageStoreConfig,
+    topic: &'a str,
+    queue_id: i32,
     result: GetResult,
     max_messages: usize,
     /// Entries behind this distance from the log's end are taken to be on disk.
@@ -98,6 +104,8 @@ impl Core {
         let gathering = Gathering {
             core: self,
             config: &config,
+            topic,
+            queue_id,
             result: ended(GetStatus::NoMatchedMessage, offset),
             max_messages: max_messages.max(1),
             memory_bytes: self.memory_bytes(&config),
@@ -107,7 +115,7 @@ impl Core {
         };
         // Taken out rather than borrowed: a filter may read from the store itself.
         let mut entries = ENTRIES.take();
-        let result = gathering.run(topic, queue_id, (offset, max), filter, &mut entries);
+        let result = gathering.run((offset, max), filter, &mut entries);
         ENTRIES.set(entries);
         result
     }
@@ -218,8 +226,6 @@ enum Step {
 impl Gathering<'_> {
     fn run(
         mut self,
-        topic: &str,
-        queue_id: i32,
         (from, end): (i64, i64),
         filter: &dyn MessageFilter,
         entries: &mut Vec<QueueEntry>,
@@ -238,13 +244,13 @@ impl Gathering<'_> {
             let want = want.min(scan_max - scanned);
             if at >= end
                 || self.has_enough()
-                || !self.core.read_entries(topic, queue_id, at, want, entries)
+                || !self.core.read_entries(self.topic, self.queue_id, at, want, entries)
             {
                 break;
             }
             for entry in entries.iter() {
                 last = Some(entry.physical_offset);
-                if matches!(self.take(entry, filter), Step::Full) {
+                if matches!(self.take(entry, from + scanned as i64, filter), Step::Full) {
                     break 'scan;
                 }
                 scanned += 1;
@@ -267,8 +273,11 @@ impl Gathering<'_> {
         result
     }
 
-    /// Takes the entry's record if the filter wants it and there is room.
-    fn take(&mut self, entry: &QueueEntry, filter: &dyn MessageFilter) -> Step {
+    /// Takes the record of the entry at `position` if the filter wants it and there is room.
+    fn take(&mut self, entry: &QueueEntry, position: i64, filter: &dyn MessageFilter) -> Step {
+        if entry.is_filler() {
+            return Step::On;
+        }
         let size = usize::try_from(entry.size).unwrap_or(0);
         let in_disk = self.log_end - entry.physical_offset > self.memory_bytes;
         if self.is_full(size, in_disk) {
@@ -277,7 +286,7 @@ impl Gathering<'_> {
         if entry.physical_offset < self.skip_before || !filter.by_tags(entry.tags_code) {
             return Step::On;
         }
-        match self.record(entry.physical_offset, size) {
+        match self.record(entry.physical_offset, size, position) {
             Ok(Some((segment, record))) => {
                 if filter.by_record(&record) {
                     self.push(segment, entry.physical_offset, size);
@@ -331,6 +340,7 @@ impl Gathering<'_> {
         &self,
         offset: i64,
         size: usize,
+        position: i64,
     ) -> Result<Option<(Arc<Segment>, Bytes)>, StoreError> {
         let segment = match &self.open {
             Some(chunk) if (chunk.segment.start()..chunk.segment.end()).contains(&offset) => {
@@ -355,7 +365,38 @@ impl Gathering<'_> {
         if RecordView::peek(&record) != Some(expected) {
             return Err(wrong("a consume queue points to what is no message"));
         }
+        if !self.is_of_this_queue(&record, offset, position) {
+            return Err(wrong("a consume queue points to another message"));
+        }
+        if offset < self.core.written_before
+            && !self.core.log.disk().has_defect(Defect::TrustsBodies)
+        {
+            let checked = RecordView::parse(&record).and_then(|view| view.check_crc());
+            checked.map_err(|error| wrong(&error.to_string()))?;
+        }
         Ok(Some((segment, record)))
+    }
+
+    /// Whether a record is the message at `position` of the queue. The fields that tell so lie
+    /// beside the size, so that the usual case costs two comparisons.
+    fn is_of_this_queue(&self, record: &[u8], offset: i64, position: i64) -> bool {
+        let word = |at: usize| record.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        let queue_offset = word(QUEUE_OFFSET_AT).map(|bytes| i64::from_be_bytes(*bytes));
+        let queue_id = word(QUEUE_ID_AT).map(|bytes| (i64::from_be_bytes(*bytes) >> 32) as i32);
+        if queue_offset == Some(position) && queue_id == Some(self.queue_id) {
+            return true;
+        }
+        // A queue of Java's may be shifted against its records after a crash: then it is still
+        // the right one if it lies between its neighbours.
+        let neighbour = |at: i64| {
+            let entry = self.core.entry(self.topic, self.queue_id, at);
+            entry.filter(|entry| !entry.is_filler()).map(|entry| entry.physical_offset)
+        };
+        let Ok(view) = RecordView::parse(record) else { return false };
+        view.topic_text() == self.topic
+            && view.queue_id == self.queue_id
+            && neighbour(position - 1).is_none_or(|before| before < offset)
+            && neighbour(position + 1).is_none_or(|behind| behind > offset)
     }
 
     fn push(&mut self, segment: Arc<Segment>, offset: i64, size: usize) {

@@ -36,6 +36,8 @@ pub(crate) struct Scanned {
     pub(crate) end: i64,
     /// Store time of the last valid record; 0 when there is none.
     pub(crate) last_timestamp: i64,
+    /// Where the last valid record begins.
+    pub(crate) last_record: i64,
     /// Valid records.
     pub(crate) records: u64,
     /// Bytes of them.
@@ -72,7 +74,7 @@ impl Scan<'_> {
         from: i64,
         on_record: &mut dyn FnMut(&RecordView<'_>) -> Result<(), E>,
     ) -> Result<Scanned, E> {
-        let mut scanned = Scanned { end: from, ..Scanned::default() };
+        let mut scanned = Scanned { end: from, last_record: from, ..Scanned::default() };
         let mut at = from;
         loop {
             let Some(segment) = self.segments.find(at) else {
@@ -87,9 +89,11 @@ impl Scan<'_> {
             match self.look(rest, at) {
                 Found::Record(view) => {
                     on_record(&view)?;
+                    scanned.last_record = at;
                     at += view.size() as i64;
                     scanned.end = at;
-                    scanned.last_timestamp = scanned.last_timestamp.max(view.store_timestamp);
+                    // Not the largest: the clock may have been set back.
+                    scanned.last_timestamp = view.store_timestamp;
                     scanned.records += 1;
                     scanned.bytes += view.size() as u64;
                 }
@@ -215,6 +219,9 @@ pub(crate) fn clear_tail(segment: &Segment, disk: &Disk, end: i64) -> Result<u64
             cleared += piece.len() as u64;
         }
         place = data + piece.len();
+    }
+    if cleared > 0 {
+        segment.sync(disk)?;
     }
     Ok(cleared)
 }

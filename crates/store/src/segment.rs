@@ -40,11 +40,14 @@ impl Segment {
         start: i64,
         size: u64,
     ) -> Result<Segment, StoreError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| StoreError::io("create", directory, source))?;
+        disk.create_directory(directory)?;
         let path = directory.join(name_of(start));
         let file = disk.create_allocated(&path, size)?;
-        io::sync_directory(directory)?;
+        if let Err(error) = disk.sync_directory(directory) {
+            // The next try makes it anew, and its name with it.
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
         Ok(Segment::new(start, size, path, file, Some(0)))
     }
 
@@ -110,12 +113,12 @@ impl Segment {
         if at.checked_add(bytes.len() as u64).is_none_or(|end| end > self.size) {
             return Err(StoreError::corrupt(&self.path, at, "write across the segment's end"));
         }
-        disk.write_all_at(&self.file, &self.path, bytes, at)
+        disk.write_all_at(&self.file, || self.path.clone(), bytes, at)
     }
 
     /// Makes what was written durable.
     pub(crate) fn sync(&self, disk: &Disk) -> Result<(), StoreError> {
-        disk.sync_data(&self.file, &self.path)
+        disk.sync_data(&self.file, || self.path.clone())
     }
 
     /// Ends the warming: from now on records are written here.

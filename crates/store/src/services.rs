@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 use crate::flush::millis;
+use crate::index::Index;
 use crate::io::Disk;
 use crate::service::{Service, Signal};
 use crate::shared::Core;
@@ -71,9 +72,7 @@ impl Core {
                     if config.is_sync_flush() || config.warm_maped_file_enable {
                         let pages = config.flush_least_pages_when_warm_maped_file;
                         let sync_bytes = u64::try_from(pages).unwrap_or(0) * PAGE_BYTES;
-                        if let Err(error) = warm(&segment, self.log.disk(), sync_bytes, signal) {
-                            tracing::warn!(target: "RocketmqStore", "warm mapped file: {error}");
-                        }
+                        self.note(warm(&segment, self.log.disk(), sync_bytes, signal));
                     }
                 }
                 Ok(None) => {}
@@ -91,26 +90,48 @@ impl Core {
     fn run_queue_flush(&self, signal: &Signal) {
         let mut thorough = Instant::now();
         while signal.sleep(millis(self.settings().flush_interval_consume_queue)) {
-            if let Err(error) = self.flush_queues() {
-                tracing::error!(target: "RocketmqStoreError", "{error}");
+            if !self.note(self.flush_queues()) {
                 continue;
             }
             let interval = millis(self.settings().flush_consume_queue_thorough_interval);
             if thorough.elapsed() >= interval {
                 thorough = Instant::now();
-                if let Err(error) = self.checkpoint.flush() {
-                    tracing::error!(target: "RocketmqStoreError", "{error}");
-                }
+                self.note(self.flush_checkpoint());
             }
         }
     }
 
+    /// Logs an error; one after which it is unknown what is on the disk ends writing for good.
+    /// Returns whether there was none.
+    pub(crate) fn note(&self, done: Result<(), StoreError>) -> bool {
+        let Err(error) = done else { return true };
+        if error.ends_writing() {
+            self.state.fail(error.to_string());
+            self.flusher.give_up();
+        } else {
+            tracing::error!(target: "RocketmqStoreError", "{error}");
+        }
+        false
+    }
+
+    /// After a failed sync nothing is synced again: the second answer would not be true, and the
+    /// checkpoint must not say more than it did.
     fn flush_queues(&self) -> Result<(), StoreError> {
+        if self.state.fatal().is_some() {
+            return Ok(());
+        }
         // The time before the flush: what is dispatched during it may not be on the disk.
         let timestamp = self.dispatched_timestamp.load(Ordering::Acquire);
         self.dispatcher.queues.flush()?;
         self.checkpoint.set_logical(timestamp);
         Ok(())
+    }
+
+    fn flush_checkpoint(&self) -> Result<(), StoreError> {
+        match self.state.fatal() {
+            Some(_) => Ok(()),
+            None => self.checkpoint.flush(self.log.disk()),
+        }
     }
 
     /// What happens every second.
@@ -129,14 +150,18 @@ impl Core {
     fn flush_rolled_index(&self) {
         let Some(index) = &self.dispatcher.index else { return };
         if let Some(end_timestamp) = index.take_rolled() {
-            let flushed = index.flush().and_then(|()| {
-                self.checkpoint.set_index(end_timestamp);
-                self.checkpoint.flush()
-            });
-            if let Err(error) = flushed {
-                tracing::error!(target: "RocketmqStoreError", "{error}");
-            }
+            self.note(self.flush_index(index, Some(end_timestamp)));
         }
+    }
+
+    fn flush_index(&self, index: &Index, rolled: Option<i64>) -> Result<(), StoreError> {
+        if self.state.fatal().is_some() {
+            return Ok(());
+        }
+        index.flush()?;
+        let Some(end_timestamp) = rolled else { return Ok(()) };
+        self.checkpoint.set_index(end_timestamp);
+        self.flush_checkpoint()
     }
 
     fn run_cleaning(&self, signal: &Signal) {
@@ -164,25 +189,17 @@ impl Core {
 
     /// Brings everything to the disk after the threads have ended.
     pub(crate) fn finish(&self, started: bool) {
-        let log_error = |result: Result<(), StoreError>| {
-            if let Err(error) = result {
-                tracing::error!(target: "RocketmqStoreError", "shutdown: {error}");
-            }
-        };
-        log_error(self.commit());
+        self.note(self.commit());
         self.flusher.flush(&self.log, &self.checkpoint, &self.state);
         self.flusher.give_up();
         if let Some(index) = &self.dispatcher.index {
-            log_error(index.flush());
-            if let Some(end_timestamp) = index.take_rolled() {
-                self.checkpoint.set_index(end_timestamp);
-            }
+            self.note(self.flush_index(index, index.take_rolled()));
         }
-        log_error(self.flush_queues());
-        log_error(self.log.discard_prepared());
-        log_error(self.checkpoint.flush());
+        self.note(self.flush_queues());
+        self.note(self.log.discard_prepared());
+        self.note(self.flush_checkpoint());
         if started {
-            log_error(self.delete_abort_file());
+            self.note(self.delete_abort_file());
         }
     }
 }

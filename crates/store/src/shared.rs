@@ -31,6 +31,9 @@ pub(crate) struct Core {
     pub(crate) stats: Stats,
     /// Parts of the log that hold no valid record though valid ones follow; from recovery.
     pub(crate) damages: Vec<Damage>,
+    /// Records before this offset were written by an earlier process: their checksums are compared
+    /// when they are read.
+    pub(crate) written_before: i64,
     /// The one that writes and dispatches.
     pub(crate) writer: Mutex<Writer>,
     /// Buffers to be used again.

@@ -85,7 +85,7 @@ impl MessageStore {
     ) -> Result<Arc<MessageStore>, StoreError> {
         config.validate()?;
         let root = config.root();
-        std::fs::create_dir_all(&root).map_err(|source| StoreError::io("create", &root, source))?;
+        disk.create_directory(&root)?;
         let lock = RecordLock::acquire(&root.join(open::LOCK_FILE))?;
         let core = open::open(config, listener, disk).inspect_err(|error| {
             tracing::error!(target: "RocketmqStoreError", "load exception, {error}");

@@ -8,13 +8,16 @@
 mod files;
 mod queue;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::StoreError;
+use crate::io::Disk;
 pub(crate) use files::names;
 use queue::Queue;
 
@@ -51,6 +54,11 @@ impl QueueEntry {
         })
     }
 
+    /// Whether it stands for a message that is not there.
+    pub(crate) fn is_filler(&self) -> bool {
+        self.physical_offset == 0 && self.size == FILLER_SIZE
+    }
+
     /// Java's test in recovery: zeros, as behind the last entry, are not valid.
     pub(crate) fn is_valid(&self) -> bool {
         self.physical_offset >= 0 && self.size > 0
@@ -58,8 +66,7 @@ impl QueueEntry {
 
     /// End of the record in the commit log; `None` for a filler.
     pub(crate) fn physical_end(&self) -> Option<i64> {
-        let filler = self.physical_offset == 0 && self.size == FILLER_SIZE;
-        (!filler).then(|| self.physical_offset.saturating_add(i64::from(self.size)))
+        (!self.is_filler()).then(|| self.physical_offset.saturating_add(i64::from(self.size)))
     }
 }
 
@@ -69,6 +76,9 @@ type Topics = HashMap<Arc<str>, BTreeMap<i32, Arc<Queue>>>;
 pub struct ConsumeQueues {
     root: PathBuf,
     file_size: u64,
+    disk: Disk,
+    /// The log is being read again: entries may come before those they follow.
+    recovering: AtomicBool,
     topics: RwLock<Topics>,
     /// Queues that got entries in this round.
     round: Mutex<Vec<Arc<Queue>>>,
@@ -89,29 +99,37 @@ impl ConsumeQueues {
     /// [`ENTRY_BYTES`]. A folder whose name is no queue id is passed over.
     ///
     /// # Errors
-    /// A folder cannot be read, or a file in it is not named by its start offset.
-    pub fn load(root: &Path, file_size: u64) -> Result<ConsumeQueues, StoreError> {
+    /// A folder cannot be read, a file in it is not named by its start offset, or no file has the
+    /// configured size.
+    pub fn load(root: &Path, file_size: u64, disk: &Disk) -> Result<ConsumeQueues, StoreError> {
         let root = root.join("consumequeue");
-        std::fs::create_dir_all(&root).map_err(|source| StoreError::io("create", &root, source))?;
-        let mut topics = Topics::new();
+        disk.create_directory(&root)?;
+        let mut listed = Vec::new();
         for topic in files::names(&root)? {
             let folder = root.join(&topic);
             if !folder.is_dir() {
                 continue;
             }
             let topic: Arc<str> = topic.into();
-            let mut queues = BTreeMap::new();
             for name in files::names(&folder)? {
                 let Ok(queue_id) = name.parse::<i32>() else { continue };
-                let starts = files::starts(&folder.join(&name), file_size)?;
-                let queue = Queue::loaded(&topic, queue_id, file_size, &starts);
-                queues.insert(queue_id, Arc::new(queue));
+                let folder = folder.join(&name);
+                let files = files::list(&folder)?;
+                listed.push((Arc::clone(&topic), queue_id, folder, files));
             }
-            topics.insert(topic, queues);
+        }
+        check_sizes(listed.iter().map(|(_, _, folder, files)| (&**folder, &**files)), file_size)?;
+        let mut topics = Topics::new();
+        for (topic, queue_id, folder, files) in listed {
+            let (starts, damaged) = files::keep_whole(&folder, &files, file_size)?;
+            let queue = Queue::loaded(&topic, queue_id, file_size, (&starts, damaged));
+            topics.entry(topic).or_default().insert(queue_id, Arc::new(queue));
         }
         Ok(ConsumeQueues {
             root,
             file_size,
+            disk: disk.clone(),
+            recovering: AtomicBool::new(false),
             topics: RwLock::new(topics),
             round: Mutex::default(),
             dirty: Mutex::default(),
@@ -134,7 +152,7 @@ impl ConsumeQueues {
         let mut topics = self.topics.write();
         let name = topics.get_key_value(topic).map(|(name, _)| Arc::clone(name));
         let name = name.unwrap_or_else(|| topic.into());
-        let new = || Arc::new(Queue::loaded(&name, queue_id, self.file_size, &[]));
+        let new = || Arc::new(Queue::loaded(&name, queue_id, self.file_size, (&[], false)));
         let queues = topics.entry(Arc::clone(&name)).or_default();
         Arc::clone(queues.entry(queue_id).or_insert_with(new))
     }
@@ -148,22 +166,41 @@ impl ConsumeQueues {
         queues.collect()
     }
 
-    /// Finds the end of every queue. Returns the largest physical offset that the queues reach
-    /// (the end of the record of their last entry), 0 when they are empty.
-    pub fn recover(&self) -> Result<i64, StoreError> {
+    /// Finds the end of every queue, and begins a recovery: until [`ConsumeQueues::settle`],
+    /// entries may be put before those they follow. Returns the largest physical offset that the
+    /// queues reach (the end of the record of their last entry), 0 when they are empty. The commit
+    /// log's files span `log`.
+    pub fn recover(&self, log: &Range<i64>) -> Result<i64, StoreError> {
+        self.recovering.store(true, Ordering::Relaxed);
         let mut end = 0;
         for (topic, queue_id, queue) in self.all() {
             let folder = self.folder(&topic, queue_id);
-            end = end.max(queue.recover(&folder)?);
+            end = end.max(queue.recover(&self.disk, &folder, log)?);
             queue.close();
         }
         Ok(end)
     }
 
+    /// From where on the log holds records that queues are known to lack; `None` if they lack none.
+    pub fn missing_from(&self) -> Option<i64> {
+        self.all().iter().filter_map(|(_, _, queue)| queue.missing_from()).min()
+    }
+
+    /// Ends a recovery: places whose records were not found are filled, so that the entries behind
+    /// them keep their offsets. [`ConsumeQueues::end_round`] writes it.
+    pub fn settle(&self) {
+        for (_, _, queue) in self.all() {
+            if queue.settle() {
+                self.round.lock().push(queue);
+            }
+        }
+        self.recovering.store(false, Ordering::Relaxed);
+    }
+
     /// Drops every entry whose record does not end at or before `physical_end`.
     pub fn truncate_dirty(&self, physical_end: i64) -> Result<(), StoreError> {
         for (topic, queue_id, queue) in self.all() {
-            queue.truncate(&self.folder(&topic, queue_id), physical_end)?;
+            queue.truncate(&self.disk, &self.folder(&topic, queue_id), physical_end)?;
             queue.close();
         }
         Ok(())
@@ -179,18 +216,21 @@ impl ConsumeQueues {
 
     /// Adds an entry at its queue offset; readers see it after [`ConsumeQueues::end_round`]. An
     /// entry that is there already, as when the log is dispatched again, is passed over.
-    pub fn put(
-        &self,
-        topic: &str,
-        queue_id: i32,
-        queue_offset: i64,
-        entry: QueueEntry,
-    ) -> Result<(), StoreError> {
-        let queue = self.queue_or_new(topic, queue_id);
-        if queue.put(queue_offset, entry) {
+    pub fn put(&self, topic: &str, queue_id: i32, queue_offset: i64, entry: QueueEntry) {
+        self.put_in(self.queue_or_new(topic, queue_id), queue_offset, entry);
+    }
+
+    /// The same for a queue that is there; nothing happens for others, whose topic was deleted.
+    pub fn put_again(&self, topic: &str, queue_id: i32, queue_offset: i64, entry: QueueEntry) {
+        if let Some(queue) = self.queue(topic, queue_id) {
+            self.put_in(queue, queue_offset, entry);
+        }
+    }
+
+    fn put_in(&self, queue: Arc<Queue>, queue_offset: i64, entry: QueueEntry) {
+        if queue.put(queue_offset, entry, self.recovering.load(Ordering::Relaxed)) {
             self.round.lock().push(queue);
         }
-        Ok(())
     }
 
     /// Writes what was put since the last round and shows it to readers.
@@ -203,7 +243,7 @@ impl ConsumeQueues {
             return Ok(());
         }
         while let Some(queue) = round.last() {
-            let written = queue.write_pending(|| self.folder_of(queue));
+            let written = queue.write_pending(&self.disk, || self.folder_of(queue));
             if written?.newly_dirty {
                 self.dirty.lock().push(Arc::clone(queue));
             }
@@ -312,17 +352,27 @@ impl ConsumeQueues {
     /// Brings what was written to the medium.
     ///
     /// # Errors
-    /// The first file that cannot be synced; it and those behind it stay to be synced.
+    /// The first file or folder that cannot be synced.
     pub fn flush(&self) -> Result<(), StoreError> {
         let mut dirty = std::mem::take(&mut *self.dirty.lock());
+        let mut names: BTreeSet<PathBuf> = BTreeSet::new();
         while let Some(queue) = dirty.pop() {
-            if let Err(error) = queue.sync(|| self.folder_of(&queue)) {
-                dirty.push(queue);
-                self.dirty.lock().append(&mut dirty);
-                return Err(error);
+            match queue.sync(&self.disk, || self.folder_of(&queue)) {
+                Ok(true) => {
+                    let folder = self.folder_of(&queue);
+                    names.extend(folder.ancestors().take(3).map(Path::to_path_buf));
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    dirty.push(queue);
+                    self.dirty.lock().append(&mut dirty);
+                    return Err(error);
+                }
             }
         }
-        Ok(())
+        // A topic that was deleted meanwhile has no names to keep.
+        let there = names.iter().filter(|folder| folder.exists());
+        there.into_iter().try_for_each(|folder| self.disk.sync_directory(folder))
     }
 
     /// Closes the files of queues that were not used since the last call.
@@ -331,6 +381,32 @@ impl ConsumeQueues {
         let still: Vec<_> = open.into_iter().filter(|queue| !queue.close_if_idle()).collect();
         self.open.lock().extend(still);
     }
+}
+
+/// Refuses a store none of whose queue files has the configured size: the setting was changed.
+/// Where some have it, the others are damaged.
+fn check_sizes<'a>(
+    queues: impl Iterator<Item = (&'a Path, &'a [(u64, u64)])>,
+    file_size: u64,
+) -> Result<(), StoreError> {
+    let mut other = None;
+    for (folder, files) in queues {
+        for (start, len) in files {
+            if *len == file_size {
+                return Ok(());
+            }
+            if *len > 0 {
+                other.get_or_insert((files::path(folder, *start), *len));
+            }
+        }
+    }
+    let Some((path, len)) = other else { return Ok(()) };
+    let what = format!(
+        "{len} length not matched message store config value: set mappedFileSizeConsumeQueue={len} \
+         as it was when the file was written, or move the consumequeue folder away, which is then \
+         built again from the commit log"
+    );
+    Err(StoreError::corrupt(&path, len, what))
 }
 
 #[cfg(test)]

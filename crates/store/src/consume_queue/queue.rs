@@ -3,8 +3,9 @@
 //! Positions are bytes from the queue's logical start (`queue offset × 20`). Files are adjacent
 //! and of equal size, so the first start and the end say which there are.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use super::files;
 use super::{ENTRY_BYTES, FILLER_SIZE, QueueEntry};
 use crate::error::StoreError;
-use crate::io::{modified_ms, sync_data, write_zeros};
+use crate::io::{Disk, DiskOperation, modified_ms, next_data, write_zeros};
 
 const ENTRY: u64 = ENTRY_BYTES as u64;
 /// Bytes read at once where many entries are walked.
@@ -25,6 +26,13 @@ const FIRST_CHUNK_BYTES: usize = 200 * ENTRY_BYTES;
 const FILE_TIME_LAG_MS: i64 = 20;
 /// Files of a queue that recovery walks, from the last: older ones are known to be full.
 const RECOVERED_FILES: u64 = 3;
+/// Entries that wait during recovery for those before them; when there are more, what is missing
+/// is taken as lost.
+const WAITING_MAX: usize = 1024;
+/// Most places of lost entries that are filled, so that the entries behind keep theirs.
+const FILLED_MAX: u64 = 65_536;
+/// Bytes looked at once behind the end, in the search for what should not be there.
+const BEHIND_BYTES: usize = 64 * 1024;
 
 pub(super) struct Queue {
     pub(super) topic: Arc<str>,
@@ -61,6 +69,32 @@ struct State {
     listed_open: bool,
     /// The topic was deleted; nothing is written any more.
     forgotten: bool,
+    /// A file was created whose name may not be on the medium yet.
+    new_name: bool,
+    /// Files were found to be damaged: what they held behind `end` is to be built again.
+    damaged: bool,
+    /// During recovery: entries whose predecessors are missing so far, by position.
+    waiting: BTreeMap<u64, QueueEntry>,
+}
+
+/// Stands where no message is.
+const FILLER: QueueEntry = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
+
+impl State {
+    /// Takes the waiting entries whose predecessors are there now.
+    fn take_waiting(&mut self) {
+        while let Some(first) = self.waiting.first_entry() {
+            let current = self.end + self.pending.len() as u64;
+            if *first.key() > current {
+                return;
+            }
+            let (at, entry) = first.remove_entry();
+            if at == current && entry.physical_offset >= self.physical_end {
+                entry.encode(&mut self.pending);
+                self.physical_end = entry.physical_end().unwrap_or(0);
+            }
+        }
+    }
 }
 
 /// What [`Queue::write_pending`] did.
@@ -71,10 +105,16 @@ pub(super) struct Written {
 
 impl Queue {
     /// A queue with these files, each ending where the next starts.
-    pub(super) fn loaded(topic: &Arc<str>, queue_id: i32, file_size: u64, starts: &[u64]) -> Queue {
+    pub(super) fn loaded(
+        topic: &Arc<str>,
+        queue_id: i32,
+        file_size: u64,
+        (starts, damaged): (&[u64], bool),
+    ) -> Queue {
         let first = starts.first().copied().unwrap_or(0);
         let files_end = starts.last().map_or(0, |last| last + file_size);
-        let state = State { first, files_end, end: files_end, min: first, ..State::default() };
+        let end = files_end;
+        let state = State { first, files_end, end, min: first, damaged, ..State::default() };
         Queue { topic: Arc::clone(topic), queue_id, file_size, state: Mutex::new(state) }
     }
 
@@ -83,8 +123,9 @@ impl Queue {
         ((state.min / ENTRY) as i64, (state.end / ENTRY) as i64)
     }
 
-    /// Takes an entry for the next round; true if the queue was not yet part of it.
-    pub(super) fn put(&self, queue_offset: i64, entry: QueueEntry) -> bool {
+    /// Takes an entry for the next round; true if the queue was not yet part of it. While
+    /// `recovering`, an entry that lies further ahead waits for those before it.
+    pub(super) fn put(&self, queue_offset: i64, entry: QueueEntry, recovering: bool) -> bool {
         let mut state = self.state.lock();
         let end_of_record = entry.physical_end().unwrap_or(0);
         if end_of_record <= state.physical_end {
@@ -99,30 +140,78 @@ impl Queue {
             return false;
         }
         if at > current {
-            if state.files_end == state.first && state.pending.is_empty() {
+            if state.files_end == state.first && state.pending.is_empty() && !state.damaged {
                 self.start_at(&mut state, at);
+            } else if recovering {
+                state.waiting.insert(at, entry);
+                if state.waiting.len() > WAITING_MAX {
+                    self.settle_state(&mut state);
+                }
+                return first_of_round && !state.pending.is_empty();
             } else {
                 tracing::error!(target: "RocketmqStoreError", "[BUG]logic queue order maybe wrong, expectLogicOffset: {at} currentLogicOffset: {current} Topic: {} QID: {} Diff: {}", self.topic, self.queue_id, at - current);
             }
         }
         entry.encode(&mut state.pending);
         state.physical_end = end_of_record;
+        state.take_waiting();
         first_of_round
+    }
+
+    /// Where the log must be read again for entries that are missing: behind the record of the
+    /// last entry that is there. `None` when nothing is known to be missing.
+    pub(super) fn missing_from(&self) -> Option<i64> {
+        let state = self.state.lock();
+        (state.damaged || !state.waiting.is_empty()).then_some(state.physical_end)
+    }
+
+    /// Ends the recovery: what is still missing is lost, and its places are filled. True if the
+    /// queue got entries while it was not part of the round.
+    pub(super) fn settle(&self) -> bool {
+        let mut state = self.state.lock();
+        let first_of_round = state.pending.is_empty();
+        state.damaged = false;
+        self.settle_state(&mut state);
+        first_of_round && !state.pending.is_empty()
+    }
+
+    fn settle_state(&self, state: &mut State) {
+        while let Some((at, entry)) = state.waiting.pop_first() {
+            let current = state.end + state.pending.len() as u64;
+            let missing = at.saturating_sub(current) / ENTRY;
+            let (topic, queue_id) = (&self.topic, self.queue_id);
+            if at < current || entry.physical_offset < state.physical_end {
+                tracing::error!(target: "RocketmqStoreError", "the record at {} says it is message {} of topic {topic} queue {queue_id}, whose place is taken; it gets no queue entry", entry.physical_offset, at / ENTRY);
+                continue;
+            }
+            if state.files_end == state.first && state.pending.is_empty() {
+                self.start_at(state, at);
+            } else if missing > FILLED_MAX {
+                tracing::error!(target: "RocketmqStoreError", "the record at {} says it is message {} of topic {topic} queue {queue_id}, which has {}; it gets no queue entry", entry.physical_offset, at / ENTRY, current / ENTRY);
+                continue;
+            } else {
+                tracing::error!(target: "RocketmqStoreError", "topic {topic} queue {queue_id}: {missing} messages from {} on are not in the commit log; their places stay empty", current / ENTRY);
+                (0..missing).for_each(|_| FILLER.encode(&mut state.pending));
+            }
+            entry.encode(&mut state.pending);
+            state.physical_end = entry.physical_end().unwrap_or(0);
+            state.take_waiting();
+        }
     }
 
     /// Lets an empty queue start in the middle: fillers stand before the first entry.
     fn start_at(&self, state: &mut State, at: u64) {
         let start = at - at % self.file_size;
         (state.first, state.files_end, state.end, state.min) = (start, start, start, at);
-        let filler = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
         for _ in 0..(at - start) / ENTRY {
-            filler.encode(&mut state.pending);
+            FILLER.encode(&mut state.pending);
         }
     }
 
     /// Writes the pending entries, rolling to new files as needed.
     pub(super) fn write_pending(
         &self,
+        disk: &Disk,
         folder: impl Fn() -> PathBuf,
     ) -> Result<Written, StoreError> {
         let mut state = self.state.lock();
@@ -139,12 +228,14 @@ impl Queue {
             let in_file = state.end - start;
             let len = rest.len().min((self.file_size - in_file) as usize);
             let range = (start, in_file, len as u64);
-            if let Err(error) = self.prepare(state, range, &folder) {
+            if let Err(error) = self.prepare(disk, state, range, &folder) {
                 break Err(error);
             }
             let Some((_, file)) = &state.writer else { break Ok(()) };
-            if let Err(source) = file.write_all_at(&state.pending[done..done + len], in_file) {
-                break Err(StoreError::io("write", &files::path(&folder(), start), source));
+            let path = || files::path(&folder(), start);
+            let part = &state.pending[done..done + len];
+            if let Err(error) = disk.write_all_at(file, path, part, in_file) {
+                break Err(error);
             }
             state.dirty_from.get_or_insert(state.end);
             state.end += len as u64;
@@ -161,6 +252,7 @@ impl Queue {
     /// Opens or creates the file to be written and makes sure that the blocks exist.
     fn prepare(
         &self,
+        disk: &Disk,
         state: &mut State,
         (start, in_file, len): (u64, u64, u64),
         folder: impl Fn() -> PathBuf,
@@ -169,7 +261,8 @@ impl Queue {
             let folder = folder();
             state.rolled.extend(state.writer.take());
             let file = if start == state.files_end {
-                files::create(&folder, start, self.file_size)?
+                state.new_name = true;
+                files::create(disk, &folder, start, self.file_size)?
             } else {
                 files::open(&folder, start)?
             };
@@ -181,10 +274,9 @@ impl Queue {
         if to > state.allocated_end
             && let Some((_, file)) = &state.writer
         {
-            let allocated = files::allocate(file, state.allocated_end, to, self.file_size);
-            state.allocated_end = allocated.map_err(|source| {
-                StoreError::io("allocate", &files::path(&folder(), start), source)
-            })?;
+            let path = || files::path(&folder(), start);
+            let range = (state.allocated_end, to);
+            state.allocated_end = files::allocate(disk, file, path, range, self.file_size)?;
         }
         Ok(())
     }
@@ -243,16 +335,22 @@ impl Queue {
         Ok(entries.pop())
     }
 
-    /// Finds the end of the valid entries; deletes files behind it. Returns the end of the last
-    /// entry's record.
-    pub(super) fn recover(&self, folder: &Path) -> Result<i64, StoreError> {
+    /// Finds the end of the valid entries: those whose records follow each other and lie before
+    /// the end of `log`. What lies behind is cleared; if it was not zeros, the queue is damaged
+    /// and has to be built again from there. Returns the end of the last entry's record.
+    pub(super) fn recover(
+        &self,
+        disk: &Disk,
+        folder: &Path,
+        log: &Range<i64>,
+    ) -> Result<i64, StoreError> {
         let mut state = self.state.lock();
         if state.files_end == state.first {
             return Ok(0);
         }
         let walked = self.file_size * RECOVERED_FILES;
         let mut at = state.files_end.saturating_sub(walked).max(state.first);
-        let mut last = None;
+        let (mut before, mut last) = (0, 0);
         'files: while at < state.files_end {
             let start = at;
             let file = self.reader(&mut state, start, || folder.to_path_buf())?;
@@ -263,9 +361,18 @@ impl Queue {
                 let read = files::read_at(&file, &mut chunk[..part], at - start)
                     .map_err(|e| StoreError::io("read", &files::path(folder, start), e))?;
                 for bytes in chunk[..read].chunks_exact(ENTRY_BYTES) {
-                    match QueueEntry::decode(bytes).filter(QueueEntry::is_valid) {
-                        Some(entry) => last = entry.physical_end().or(last),
-                        None => break 'files,
+                    let entry = QueueEntry::decode(bytes).filter(QueueEntry::is_valid);
+                    let Some(entry) = entry else { break 'files };
+                    if let Some(end) = entry.physical_end() {
+                        if end > log.end {
+                            break 'files;
+                        }
+                        if entry.physical_offset < last {
+                            // One of the two is wrong, nobody knows which.
+                            (at, last) = (at - ENTRY, before);
+                            break 'files;
+                        }
+                        (before, last) = (last, end);
                     }
                     at += ENTRY;
                 }
@@ -276,10 +383,51 @@ impl Queue {
             }
         }
         state.end = at;
-        state.physical_end = last.unwrap_or(0);
+        state.physical_end = last;
         state.min = state.min.min(state.end);
+        if self.has_data_behind(&mut state, folder)? {
+            tracing::error!(target: "RocketmqStoreError", "consume queue of topic {} queue {} is damaged from message {} on; it is built again from the commit log", self.topic, self.queue_id, at / ENTRY);
+            state.damaged = true;
+            self.clear(disk, folder, at, at - at % self.file_size + self.file_size)?;
+        }
         self.delete_files_behind(&mut state, folder)?;
+        if state.damaged && last <= log.start {
+            // Nothing kept can be read: the first record that is found says where to begin.
+            while state.first < state.files_end {
+                delete(folder, state.first)?;
+                state.first += self.file_size;
+            }
+            let start = at - at % self.file_size;
+            (state.first, state.files_end, state.end, state.min) = (start, start, start, start);
+            (state.reader, state.physical_end) = (None, 0);
+        }
         Ok(state.physical_end)
+    }
+
+    /// Whether anything but zeros lies behind the end.
+    fn has_data_behind(&self, state: &mut State, folder: &Path) -> Result<bool, StoreError> {
+        let mut at = state.end;
+        let mut piece = Vec::new();
+        while at < state.files_end {
+            let start = at - at % self.file_size;
+            let failed = |source| StoreError::io("read", &files::path(folder, start), source);
+            let file = self.reader(state, start, || folder.to_path_buf())?;
+            let Some(data) = next_data(&file, at - start).map_err(failed)? else {
+                at = start + self.file_size;
+                continue;
+            };
+            piece.resize(BEHIND_BYTES, 0);
+            let data = data.max(at - start);
+            let read = files::read_at(&file, &mut piece, data).map_err(failed)?;
+            if piece.iter().take(read).any(|byte| *byte != 0) {
+                return Ok(true);
+            }
+            at = start + (data + read as u64).min(self.file_size);
+            if read == 0 {
+                at = start + self.file_size;
+            }
+        }
+        Ok(false)
     }
 
     /// Deletes files that lie wholly behind the end.
@@ -300,9 +448,16 @@ impl Queue {
 
     /// Drops entries whose records do not end at or before `physical_end`. Their bytes are
     /// cleared, so that no later recovery takes them for entries.
-    pub(super) fn truncate(&self, folder: &Path, physical_end: i64) -> Result<(), StoreError> {
+    pub(super) fn truncate(
+        &self,
+        disk: &Disk,
+        folder: &Path,
+        physical_end: i64,
+    ) -> Result<(), StoreError> {
         let (mut end, min) = {
-            let state = self.state.lock();
+            let mut state = self.state.lock();
+            // Whatever waits lies behind the end too.
+            state.waiting.retain(|_, entry| entry.physical_offset < physical_end);
             if state.physical_end <= physical_end {
                 return Ok(());
             }
@@ -321,22 +476,25 @@ impl Queue {
             }
         }
         let mut state = self.state.lock();
-        self.clear(folder, end, old_end)?;
+        self.clear(disk, folder, end, old_end)?;
         (state.end, state.physical_end) = (end, kept);
         state.dirty_from = None;
+        // An entry that points behind the log may be a damaged one of a message that is there.
+        state.damaged = true;
         self.delete_files_behind(&mut state, folder)
     }
 
-    fn clear(&self, folder: &Path, from: u64, to: u64) -> Result<(), StoreError> {
+    fn clear(&self, disk: &Disk, folder: &Path, from: u64, to: u64) -> Result<(), StoreError> {
         let mut at = from;
         while at < to {
             let start = at - at % self.file_size;
             let end = to.min(start + self.file_size);
             let file = files::open(folder, start)?;
-            let cleared = write_zeros(&file, at - start, end - start);
-            cleared
-                .and_then(|()| sync_data(&file))
-                .map_err(|source| StoreError::io("clear", &files::path(folder, start), source))?;
+            let path = || files::path(folder, start);
+            disk.run(DiskOperation::Write, "clear", path, || {
+                write_zeros(&file, at - start, end - start)
+            })?;
+            disk.sync_data(&file, path)?;
             at = end;
         }
         Ok(())
@@ -356,9 +514,19 @@ impl Queue {
             (state.min, state.end.min(state.first + self.file_size))
         };
         let folder = folder();
-        let min = self.partition(low, high, |at| {
-            Ok(self.entry(&folder, at)?.is_some_and(|entry| entry.physical_offset < commit_log_min))
+        let mut min = self.partition(low, high, |at| {
+            // A filler tells nothing; the entry behind it does.
+            for at in (at..high).step_by(ENTRY_BYTES) {
+                let entry = self.entry(&folder, at)?;
+                if entry != Some(FILLER) {
+                    return Ok(entry.is_some_and(|entry| entry.physical_offset < commit_log_min));
+                }
+            }
+            Ok(true)
         })?;
+        while min < high && self.entry(&folder, min)? == Some(FILLER) {
+            min += ENTRY;
+        }
         let mut state = self.state.lock();
         state.min = state.min.max(min);
         Ok(())
@@ -398,15 +566,16 @@ impl Queue {
             if first + self.file_size >= files_end {
                 return Ok(deleted);
             }
-            let mut bytes = [0; ENTRY_BYTES];
-            let at = self.file_size - ENTRY;
+            // Two entries must agree, so that a damaged one does not cost the others.
+            let mut bytes = [0; 2 * ENTRY_BYTES];
+            let at = self.file_size.saturating_sub(2 * ENTRY);
             let read = files::open(folder, first).and_then(|file| {
                 files::read_at(&file, &mut bytes, at)
                     .map_err(|source| StoreError::io("read", &files::path(folder, first), source))
             });
-            read?;
-            let last = QueueEntry::decode(&bytes).unwrap_or_default();
-            if last.physical_offset >= commit_log_min {
+            let read = read?;
+            let mut last = bytes[..read].chunks_exact(ENTRY_BYTES).filter_map(QueueEntry::decode);
+            if last.any(|entry| entry.physical_offset >= commit_log_min) {
                 return Ok(deleted);
             }
             let mut state = self.state.lock();
@@ -468,25 +637,31 @@ impl Queue {
         Ok((chosen / ENTRY) as i64)
     }
 
-    /// Brings what was written to the medium.
-    pub(super) fn sync(&self, folder: impl Fn() -> PathBuf) -> Result<(), StoreError> {
-        let (from, unsynced) = {
+    /// Brings what was written to the medium; true if a name is new and must be synced too.
+    pub(super) fn sync(
+        &self,
+        disk: &Disk,
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<bool, StoreError> {
+        let (from, unsynced, new_name) = {
             let mut state = self.state.lock();
-            let Some(from) = state.dirty_from.take() else { return Ok(()) };
+            let Some(from) = state.dirty_from.take() else { return Ok(false) };
             let mut unsynced = std::mem::take(&mut state.rolled);
             if let Some((start, file)) = &state.writer {
                 let clone = file.try_clone();
                 unsynced.push((*start, clone.map_err(|e| StoreError::io("open", &folder(), e))?));
             }
-            (from, unsynced)
+            (from, unsynced, std::mem::take(&mut state.new_name))
         };
         for (start, file) in &unsynced {
-            if let Err(source) = sync_data(file) {
-                self.state.lock().dirty_from.get_or_insert(from);
-                return Err(StoreError::io("fdatasync", &files::path(&folder(), *start), source));
+            if let Err(error) = disk.sync_data(file, || files::path(&folder(), *start)) {
+                let mut state = self.state.lock();
+                state.dirty_from.get_or_insert(from);
+                state.new_name |= new_name;
+                return Err(error);
             }
         }
-        Ok(())
+        Ok(new_name)
     }
 
     /// Whether files were opened since this was asked last and not yet closed.

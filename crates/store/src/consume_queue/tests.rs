@@ -20,7 +20,7 @@ fn all(queues: &ConsumeQueues, topic: &str, queue_id: i32) -> Vec<QueueEntry> {
 
 fn fill(queues: &ConsumeQueues, topic: &str, numbers: std::ops::Range<i64>) {
     for number in numbers {
-        queues.put(topic, 0, number, entry(number)).unwrap();
+        queues.put(topic, 0, number, entry(number));
     }
     queues.end_round().unwrap();
 }
@@ -28,9 +28,9 @@ fn fill(queues: &ConsumeQueues, topic: &str, numbers: std::ops::Range<i64>) {
 #[test]
 fn entries_lie_on_disk_as_the_contract_says() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     let written = QueueEntry { physical_offset: 0, size: 135, tags_code: 2_598_919 };
-    queues.put("T1", 2, 0, written).unwrap();
+    queues.put("T1", 2, 0, written);
     assert_eq!(queues.bounds("T1", 2), Some((0, 0)), "not visible before the round ends");
     queues.end_round().unwrap();
     assert_eq!(queues.bounds("T1", 2), Some((0, 1)));
@@ -46,10 +46,10 @@ fn entries_lie_on_disk_as_the_contract_says() {
 #[test]
 fn replayed_entries_are_passed_over() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     fill(&queues, "T", 0..7);
-    let again = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
-    assert_eq!(again.recover().unwrap(), 700);
+    let again = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    assert_eq!(again.recover(&(0..i64::MAX)).unwrap(), 700);
     fill(&again, "T", 0..9);
     assert_eq!(all(&again, "T", 0), (0..9).map(entry).collect::<Vec<_>>());
 }
@@ -57,13 +57,13 @@ fn replayed_entries_are_passed_over() {
 #[test]
 fn a_queue_may_start_in_the_middle() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     fill(&queues, "T", 13..15);
     assert_eq!(queues.bounds("T", 0), Some((13, 15)));
     assert_eq!(all(&queues, "T", 0), [entry(13), entry(14)]);
     assert!(root.path().join("consumequeue/T/0/00000000000000000200").exists());
-    let again = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
-    assert_eq!(again.recover().unwrap(), 1500);
+    let again = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    assert_eq!(again.recover(&(0..i64::MAX)).unwrap(), 1500);
     again.correct_min(1300);
     assert_eq!(again.bounds("T", 0), Some((13, 15)));
 }
@@ -71,7 +71,7 @@ fn a_queue_may_start_in_the_middle() {
 #[test]
 fn old_files_are_deleted_but_never_the_last() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     fill(&queues, "T", 0..12);
     assert_eq!(queues.delete_before(700).unwrap(), 1);
     queues.correct_min(700);
@@ -86,7 +86,7 @@ fn old_files_are_deleted_but_never_the_last() {
 #[test]
 fn time_finds_the_nearest_message() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), 100 * FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), 100 * FILE_SIZE, &Disk::default()).unwrap();
     fill(&queues, "T", 0..10);
     let at = |ms| queues.offset_by_time("T", 0, ms, |offset, _| Some(offset * 10)).unwrap();
     assert_eq!(
@@ -99,14 +99,14 @@ fn time_finds_the_nearest_message() {
 #[test]
 fn deleted_topics_are_gone_and_may_come_back() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     fill(&queues, "T", 0..3);
-    queues.put("T", 0, 3, entry(3)).unwrap();
+    queues.put("T", 0, 3, entry(3));
     queues.delete_topic("T").unwrap();
     queues.end_round().unwrap();
     assert!(queues.bounds("T", 0).is_none());
     assert!(!root.path().join("consumequeue/T").exists());
-    queues.put("T", 0, 0, entry(4)).unwrap();
+    queues.put("T", 0, 0, entry(4));
     queues.end_round().unwrap();
     assert_eq!(all(&queues, "T", 0), [entry(4)]);
 }
@@ -114,14 +114,14 @@ fn deleted_topics_are_gone_and_may_come_back() {
 #[test]
 fn idle_queues_keep_no_file_open() {
     let root = tempfile::tempdir().unwrap();
-    let queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
     let open = || {
         let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
         targets.filter(|target| target.starts_with(root.path())).count()
     };
     for queue_id in 0..20 {
-        queues.put("T", queue_id, 0, entry(i64::from(queue_id) + 1)).unwrap();
+        queues.put("T", queue_id, 0, entry(i64::from(queue_id) + 1));
     }
     queues.end_round().unwrap();
     assert_eq!(open(), 20);
@@ -138,7 +138,10 @@ fn a_file_with_another_name_fails_the_load() {
     let folder = root.path().join("consumequeue/T/0");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("junk"), b"").unwrap();
-    assert!(matches!(ConsumeQueues::load(root.path(), FILE_SIZE), Err(StoreError::BadName { .. })));
+    assert!(matches!(
+        ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()),
+        Err(StoreError::BadName { .. })
+    ));
 }
 
 #[derive(Clone, Debug)]
@@ -167,22 +170,22 @@ proptest! {
     #[test]
     fn behaves_like_a_list(steps in steps()) {
         let root = tempfile::tempdir().unwrap();
-        let mut queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
+        let mut queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
         let mut model: Vec<QueueEntry> = Vec::new();
         for step in steps {
             match step {
                 Step::Put(count) => {
                     for _ in 0..count {
                         let number = model.len() as i64;
-                        queues.put("T", 1, number, entry(number)).unwrap();
+                        queues.put("T", 1, number, entry(number));
                         model.push(entry(number));
                     }
                 }
                 Step::EndRound => queues.end_round().unwrap(),
                 Step::Reload => {
                     queues.end_round().unwrap();
-                    queues = ConsumeQueues::load(root.path(), FILE_SIZE).unwrap();
-                    let end = queues.recover().unwrap();
+                    queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+                    let end = queues.recover(&(0..i64::MAX)).unwrap();
                     prop_assert_eq!(end, model.len() as i64 * 100);
                 }
                 Step::Truncate(back) => {
@@ -194,7 +197,7 @@ proptest! {
                     queues.end_round().unwrap();
                     let from = model.len().saturating_sub(usize::from(back));
                     for number in from..model.len() {
-                        queues.put("T", 1, number as i64, entry(number as i64)).unwrap();
+                        queues.put("T", 1, number as i64, entry(number as i64));
                     }
                 }
             }
@@ -208,8 +211,8 @@ proptest! {
 fn java_queues_are_read_whole() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/java-4.9.2");
     for store in ["store", "store-killed"] {
-        let queues = ConsumeQueues::load(&golden.join(store), 400).unwrap();
-        queues.recover().unwrap();
+        let queues = ConsumeQueues::load(&golden.join(store), 400, &Disk::default()).unwrap();
+        queues.recover(&(0..i64::MAX)).unwrap();
         let mut entries = 0;
         for topic in queues.topics() {
             queues.for_each_queue(|name, _, min, max| {

@@ -12,7 +12,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use crate::error::StoreError;
-use crate::io::{sync_data, write_zeros};
+use crate::io::{Disk, DiskOperation, write_zeros};
 use crate::mapping::WritableMap;
 
 const HEADER_BYTES: u64 = 40;
@@ -30,17 +30,19 @@ const ENTRY_COUNT_AT: usize = 36;
 
 /// Sizes of every file of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub struct IndexShape {
     slots: u32,
     max_entries: u32,
 }
 
-impl Shape {
-    pub(super) fn new(slots: u32, max_entries: u32) -> Shape {
-        Shape { slots: slots.max(1), max_entries: max_entries.max(2) }
+impl IndexShape {
+    /// Hash slots and entries (`maxHashSlotNum`, `maxIndexNum`).
+    pub fn new(slots: u32, max_entries: u32) -> IndexShape {
+        IndexShape { slots: slots.max(1), max_entries: max_entries.max(2) }
     }
 
-    pub(super) fn file_bytes(self) -> u64 {
+    /// Length of a file.
+    pub fn file_bytes(self) -> u64 {
         self.entries_at() + ENTRY_BYTES * u64::from(self.max_entries)
     }
 
@@ -60,8 +62,9 @@ impl Shape {
 
 pub(super) struct IndexFile {
     path: PathBuf,
+    disk: Disk,
     file: File,
-    shape: Shape,
+    shape: IndexShape,
     content: RwLock<Content>,
 }
 
@@ -116,31 +119,41 @@ impl Content {
 
 impl IndexFile {
     /// Opens a file of the right length.
-    pub(super) fn open(path: &Path, shape: Shape) -> Result<IndexFile, StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        shape: IndexShape,
+        disk: &Disk,
+    ) -> Result<IndexFile, StoreError> {
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let file = opened.map_err(|source| StoreError::io("open", path, source))?;
-        IndexFile::over(path, file, shape)
+        IndexFile::over((path, disk), file, shape)
     }
 
-    fn over(path: &Path, file: File, shape: Shape) -> Result<IndexFile, StoreError> {
+    fn over(
+        (path, disk): (&Path, &Disk),
+        file: File,
+        shape: IndexShape,
+    ) -> Result<IndexFile, StoreError> {
         let map = WritableMap::new(&file).map_err(|source| StoreError::io("map", path, source))?;
         // Slots and header are written at any time; entries behind the last one are allocated
         // by `put`, since a file of Java's may be sparse.
-        let content = Content { map, allocated_end: 0, dirty: false };
-        Ok(IndexFile { path: path.to_path_buf(), file, shape, content: RwLock::new(content) })
+        let content = RwLock::new(Content { map, allocated_end: 0, dirty: false });
+        Ok(IndexFile { path: path.to_path_buf(), disk: disk.clone(), file, shape, content })
     }
 
     /// Creates the file behind `previous`, whose end it takes over as its beginning and end.
     pub(super) fn create(
-        path: &Path,
-        shape: Shape,
+        (path, disk): (&Path, &Disk),
+        shape: IndexShape,
         previous: Option<&IndexFile>,
     ) -> Result<IndexFile, StoreError> {
-        let created = OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = created.map_err(|source| StoreError::io("create", path, source))?;
-        let sized = file.set_len(shape.file_bytes());
-        sized.map_err(|source| StoreError::io("set the length of", path, source))?;
-        let index = IndexFile::over(path, file, shape)?;
+        let own = || path.to_path_buf();
+        let file = disk.run(DiskOperation::Allocate, "create", own, || {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+            file.set_len(shape.file_bytes())?;
+            Ok(file)
+        })?;
+        let index = IndexFile::over((path, disk), file, shape)?;
         let mut content = index.content.write();
         let allocated = index.allocate(&mut content, shape.entries_at());
         if let Err(error) = allocated {
@@ -191,27 +204,26 @@ impl IndexFile {
         }
         let from = content.allocated_end;
         let end = (to + AHEAD_BYTES).min(self.shape.file_bytes());
-        let failed = |source| StoreError::io("allocate", &self.path, source);
-        loop {
-            let len = end - from;
-            match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, from, len) {
-                Ok(()) => {
-                    content.allocated_end = end;
-                    return Ok(());
+        let path = || self.path.clone();
+        self.disk.run(DiskOperation::Allocate, "allocate", path, || {
+            loop {
+                let len = end - from;
+                match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, from, len) {
+                    Ok(()) => return Ok(()),
+                    Err(Errno::INTR) => {}
+                    // The file system cannot reserve blocks: write them, beginning behind the
+                    // last entry.
+                    Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                        let used = self.shape.entry_at(content.next_entry()) as u64;
+                        let from = from.max(if content.next_entry() > 1 { used } else { 0 });
+                        return write_zeros(&self.file, from, end);
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(Errno::INTR) => {}
-                // The file system cannot reserve blocks: write them, beginning behind the last
-                // entry.
-                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                    let used = self.shape.entry_at(content.next_entry()) as u64;
-                    let from = from.max(if content.next_entry() > 1 { used } else { 0 });
-                    write_zeros(&self.file, from, end).map_err(failed)?;
-                    content.allocated_end = end;
-                    return Ok(());
-                }
-                Err(error) => return Err(failed(error.into())),
             }
-        }
+        })?;
+        content.allocated_end = end;
+        Ok(())
     }
 
     /// Appends an entry; the file is not full.
@@ -293,9 +305,7 @@ impl IndexFile {
             return Ok(());
         }
         // Dirty pages of a shared map are the file's own; the sync covers them.
-        sync_data(&self.file).map_err(|source| {
-            self.content.write().dirty = true;
-            StoreError::io("fdatasync", &self.path, source)
-        })
+        let synced = self.disk.sync_data(&self.file, || self.path.clone());
+        synced.inspect_err(|_| self.content.write().dirty = true)
     }
 }

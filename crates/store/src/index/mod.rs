@@ -12,7 +12,9 @@ use rocketmq_common::{clock, java};
 
 use crate::consume_queue::names;
 use crate::error::StoreError;
-use file::{IndexFile, Shape};
+use crate::io::Disk;
+use file::IndexFile;
+pub use file::IndexShape;
 
 /// What a query found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,8 @@ pub struct IndexFound {
 /// All index files of a store.
 pub struct Index {
     folder: PathBuf,
-    shape: Shape,
+    shape: IndexShape,
+    disk: Disk,
     /// Oldest first.
     files: RwLock<Vec<Arc<IndexFile>>>,
     /// End time of the newest file that was filled and not reported yet.
@@ -49,14 +52,12 @@ impl Index {
     /// A file cannot be read, or the folder cannot be created.
     pub fn load(
         folder: &Path,
-        slots: u32,
-        max_entries: u32,
+        shape: IndexShape,
         abnormal: bool,
         checkpoint_index_ms: i64,
+        disk: &Disk,
     ) -> Result<Index, StoreError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StoreError::io("create", folder, source))?;
-        let shape = Shape::new(slots, max_entries);
+        disk.create_directory(folder)?;
         let mut names = names(folder)?;
         names.sort();
         let mut files = Vec::new();
@@ -67,7 +68,7 @@ impl Index {
                 tracing::warn!(target: "RocketmqStore", "{}\t{len} length not matched message store config value, ignore it", path.display());
                 continue;
             }
-            let file = IndexFile::open(&path, shape)?;
+            let file = IndexFile::open(&path, shape, disk)?;
             if abnormal && file.end_timestamp() > checkpoint_index_ms {
                 drop(file);
                 std::fs::remove_file(&path).map_err(|e| StoreError::io("delete", &path, e))?;
@@ -80,6 +81,7 @@ impl Index {
         Ok(Index {
             folder: folder.to_path_buf(),
             shape,
+            disk: disk.clone(),
             files: RwLock::new(files),
             rolled: Mutex::default(),
         })
@@ -118,7 +120,8 @@ impl Index {
             other => other,
         };
         let path = self.free_path();
-        let file = Arc::new(IndexFile::create(&path, self.shape, previous.as_deref())?);
+        let file =
+            Arc::new(IndexFile::create((&path, &self.disk), self.shape, previous.as_deref())?);
         if let Some(previous) = previous {
             *self.rolled.lock() = Some(previous.end_timestamp());
         }
@@ -188,7 +191,8 @@ impl Index {
     /// Brings every file to the medium.
     pub fn flush(&self) -> Result<(), StoreError> {
         let files = self.files.read().clone();
-        files.iter().try_for_each(|file| file.flush())
+        files.iter().try_for_each(|file| file.flush())?;
+        self.disk.sync_directory(&self.folder)
     }
 
     /// End time of the newest file that was filled since the last call; the caller flushes and

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 
 fn load(folder: &Path) -> Index {
-    Index::load(folder, 7, 10, false, 0).unwrap()
+    Index::load(folder, IndexShape::new(7, 10), false, 0, &Disk::default()).unwrap()
 }
 
 #[test]
@@ -17,7 +17,8 @@ fn hashes_are_those_of_the_contract() {
 #[test]
 fn entries_lie_on_disk_as_the_contract_says() {
     let folder = tempfile::tempdir().unwrap();
-    let index = Index::load(folder.path(), 100, 10, false, 0).unwrap();
+    let index =
+        Index::load(folder.path(), IndexShape::new(100, 10), false, 0, &Disk::default()).unwrap();
     index.put("T1", "k1 k2", Some("UK1"), 5, 10_000).unwrap();
     index.put("T1", "k1", None, 140, 12_500).unwrap();
     index.flush().unwrap();
@@ -106,7 +107,8 @@ fn an_abnormal_end_deletes_what_the_checkpoint_does_not_cover() {
     }
     let covered = index.take_rolled().unwrap();
     drop(index);
-    let index = Index::load(folder.path(), 7, 10, true, covered).unwrap();
+    let index = Index::load(folder.path(), IndexShape::new(7, 10), true, covered, &Disk::default())
+        .unwrap();
     assert_eq!(index.files.read().len(), 2);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
@@ -118,7 +120,8 @@ fn java_indexes_are_read() {
     for name in names(&golden.join("store/index")).unwrap() {
         std::fs::copy(golden.join("store/index").join(&name), folder.path().join(&name)).unwrap();
     }
-    let index = Index::load(folder.path(), 20, 40, false, 0).unwrap();
+    let index =
+        Index::load(folder.path(), IndexShape::new(20, 40), false, 0, &Disk::default()).unwrap();
     assert_eq!(index.files.read().len(), 3);
     let found = index.query("%DLQ%golden_retry_group", "dead", 64, 0, i64::MAX).unwrap();
     assert!(found.physical_offsets.contains(&10960), "{found:?}");

@@ -5,8 +5,6 @@ use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::error::StoreError;
-
 /// Sizes of the file system that holds a path, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DiskSpace {
@@ -46,12 +44,6 @@ pub(crate) fn disk_space(path: &Path) -> Option<DiskSpace> {
 pub(crate) fn modified_ms(path: &Path) -> Option<i64> {
     let modified = std::fs::metadata(path).ok()?.modified().ok()?;
     i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
-}
-
-/// Makes names created or removed in a directory durable.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let synced = File::open(path).and_then(|dir| dir.sync_all());
-    synced.map_err(|source| StoreError::io("fsync", path, source))
 }
 
 /// The first place at or behind `from` that may hold anything but zeros: file systems skip
@@ -105,7 +97,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         let file = crate::io::Disk::default().create_allocated(&path, 1 << 20).unwrap();
-        crate::io::Disk::default().write_all_at(&file, &path, b"x", 600_000).unwrap();
+        crate::io::Disk::default().write_all_at(&file, || path.clone(), b"x", 600_000).unwrap();
         let at = next_data(&file, 0).unwrap().unwrap();
         assert!(at <= 600_000);
     }

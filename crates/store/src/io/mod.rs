@@ -6,10 +6,10 @@ mod lock;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use facts::{disk_space, modified_ms, next_data, physical_memory, sync_directory};
+pub(crate) use facts::{disk_space, modified_ms, next_data, physical_memory};
 pub(crate) use lock::RecordLock;
 
 use crate::error::StoreError;
@@ -17,18 +17,39 @@ use crate::error::StoreError;
 /// What is done to a file, as a fault injector sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskOperation {
-    /// Creating and allocating a segment.
+    /// Creating a file, or making sure that blocks of it exist.
     Allocate,
-    /// Writing records.
+    /// Writing.
     Write,
-    /// Making writes durable.
+    /// Making a file's content durable.
     Sync,
+    /// Making the names in a directory durable.
+    SyncNames,
 }
 
-/// Decides in tests which operations fail, and how.
+/// A deliberate defect of the store, with which tests show that they would find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Syncs say that they are done without doing anything.
+    SyncsNothing,
+    /// Body checksums are not compared.
+    TrustsBodies,
+    /// Recovery cuts the last valid record too.
+    DropsTail,
+}
+
+/// Decides in tests which operations fail, and how; sees what was done.
 pub trait DiskFaults: Send + Sync {
     /// Called before each operation; an error is returned instead of doing it.
     fn before(&self, operation: DiskOperation, path: &Path) -> io::Result<()>;
+
+    /// Called after each operation that succeeded.
+    fn after(&self, _operation: DiskOperation, _path: &Path) {}
+
+    /// Whether the store is to have that defect.
+    fn has_defect(&self, _defect: Defect) -> bool {
+        false
+    }
 }
 
 /// The way to the disk. It costs one branch when no faults are injected.
@@ -49,20 +70,41 @@ impl Disk {
         Disk { faults: Some(faults) }
     }
 
-    fn check(&self, operation: DiskOperation, path: &Path) -> io::Result<()> {
-        match &self.faults {
-            Some(faults) => faults.before(operation, path),
-            None => Ok(()),
-        }
+    /// Whether a test wants that defect.
+    pub(crate) fn has_defect(&self, defect: Defect) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.has_defect(defect))
+    }
+
+    /// Does something to a file, unless it is to fail. The path is put together only when a fault
+    /// injector or an error wants it.
+    pub(crate) fn run<T>(
+        &self,
+        operation: DiskOperation,
+        action: &'static str,
+        path: impl Fn() -> PathBuf,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = match &self.faults {
+            None => work(),
+            Some(faults) => {
+                let path = path();
+                let done = faults.before(operation, &path).and_then(|()| work());
+                if done.is_ok() {
+                    faults.after(operation, &path);
+                }
+                done
+            }
+        };
+        done.map_err(|source| StoreError::io(action, &path(), source))
     }
 
     /// Creates a file of `len` zero bytes whose blocks really exist, so that writing to it cannot
     /// fail for lack of space. Nothing is left behind on failure.
     pub(crate) fn create_allocated(&self, path: &Path, len: u64) -> Result<File, StoreError> {
-        let created = self
-            .check(DiskOperation::Allocate, path)
-            .and_then(|()| OpenOptions::new().read(true).write(true).create_new(true).open(path));
-        let file = created.map_err(|source| StoreError::io("create", path, source))?;
+        let own = || path.to_path_buf();
+        let file = self.run(DiskOperation::Allocate, "create", own, || {
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)
+        })?;
         if let Err(source) = allocate(&file, 0, len) {
             let _ = std::fs::remove_file(path);
             return Err(StoreError::io("allocate", path, source));
@@ -72,32 +114,64 @@ impl Disk {
 
     /// Brings a file that is too short to its length, with zero bytes whose blocks exist.
     pub(crate) fn extend(&self, path: &Path, len: u64) -> Result<(), StoreError> {
-        let extended = self.check(DiskOperation::Allocate, path).and_then(|()| {
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
-            let from = file.metadata()?.len();
-            allocate(&file, from, len)
-        });
-        extended.map_err(|source| StoreError::io("allocate", path, source))
+        self.run(
+            DiskOperation::Allocate,
+            "allocate",
+            || path.to_path_buf(),
+            || {
+                let file = OpenOptions::new().read(true).write(true).open(path)?;
+                let from = file.metadata()?.len();
+                allocate(&file, from, len)
+            },
+        )
     }
 
     /// Writes all bytes at a place in the file.
     pub(crate) fn write_all_at(
         &self,
         file: &File,
-        path: &Path,
+        path: impl Fn() -> PathBuf,
         bytes: &[u8],
         at: u64,
     ) -> Result<(), StoreError> {
-        self.check(DiskOperation::Write, path)
-            .and_then(|()| write_all_at(file, bytes, at))
-            .map_err(|source| StoreError::io("write", path, source))
+        self.run(DiskOperation::Write, "write", path, || write_all_at(file, bytes, at))
     }
 
     /// Makes the file's data (not its times) durable.
-    pub(crate) fn sync_data(&self, file: &File, path: &Path) -> Result<(), StoreError> {
-        self.check(DiskOperation::Sync, path)
-            .and_then(|()| sync_data(file))
-            .map_err(|source| StoreError::io("fdatasync", path, source))
+    pub(crate) fn sync_data(
+        &self,
+        file: &File,
+        path: impl Fn() -> PathBuf,
+    ) -> Result<(), StoreError> {
+        if self.has_defect(Defect::SyncsNothing) {
+            return Ok(());
+        }
+        self.run(DiskOperation::Sync, "fdatasync", path, || sync_data(file))
+    }
+
+    /// Makes names created or removed in a directory durable.
+    pub(crate) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
+        self.run(
+            DiskOperation::SyncNames,
+            "fsync",
+            || path.to_path_buf(),
+            || File::open(path).and_then(|dir| dir.sync_all()),
+        )
+    }
+
+    /// Creates a directory and those above it, and makes their names durable: a synced file is
+    /// lost with its directory.
+    pub(crate) fn create_directory(&self, path: &Path) -> Result<(), StoreError> {
+        let missing = path.ancestors().take_while(|path| !path.exists()).count();
+        if missing == 0 {
+            return Ok(());
+        }
+        std::fs::create_dir_all(path).map_err(|source| StoreError::io("create", path, source))?;
+        let parents = path.ancestors().skip(1).take(missing);
+        let here = Path::new(".");
+        parents
+            .map(|parent| if parent.as_os_str().is_empty() { here } else { parent })
+            .try_for_each(|parent| self.sync_directory(parent))
     }
 }
 
@@ -146,7 +220,7 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
 }
 
 /// Waits until the file's data is on the medium.
-pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+fn sync_data(file: &File) -> io::Result<()> {
     // macOS answers fsync from the drive's cache; only F_FULLFSYNC reaches the medium.
     #[cfg(target_vendor = "apple")]
     return Ok(rustix::fs::fcntl_fullfsync(file)?);
