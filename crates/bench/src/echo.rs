@@ -11,7 +11,9 @@ use rocketmq_common::fastjson;
 use rocketmq_protocol::body::{BrokerData, ClusterInfo, QueueData, TopicRouteData};
 use rocketmq_protocol::frame::{FLAG_RESPONSE, FRAME_BYTES_MAX, FrameHead, encode_head};
 use rocketmq_protocol::header::SendMessageResponseHeader;
-use rocketmq_protocol::{Frame, HeaderFields, NoFields, RequestCode, ResponseCode, SerializeType};
+use rocketmq_protocol::{
+    Frame, HeaderFields, Language, NoFields, RequestCode, ResponseCode, SerializeType,
+};
 
 /// Serves until it is killed. `-c FILE` names a broker's configuration, of which `listenPort`
 /// counts.
@@ -114,6 +116,7 @@ fn write(
     let head = FrameHead {
         code: ResponseCode::SUCCESS.0,
         flag: FLAG_RESPONSE,
+        language: Language::JAVA,
         opaque: frame.opaque,
         remark: None,
     };

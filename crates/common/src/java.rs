@@ -86,12 +86,17 @@ pub fn human_size(bytes: i64, si: bool) -> String {
 /// Sorts items as a `java.util.HashMap` with default capacity iterates over them, so that texts
 /// read as Java's. Items of one bucket keep their order, which in Java is that of insertion.
 pub fn sort_as_hash_map<T>(items: &mut [T], key: impl Fn(&T) -> &str) {
+    sort_by_hash(items, |item| string_hash(key(item)));
+}
+
+/// As [`sort_as_hash_map`], for keys that are no strings but have that `hashCode`.
+pub fn sort_by_hash<T>(items: &mut [T], hash: impl Fn(&T) -> i32) {
     let mut capacity: u32 = 16;
     while items.len() as u32 > capacity / 4 * 3 {
         capacity *= 2;
     }
     items.sort_by_key(|item| {
-        let hash = string_hash(key(item)) as u32;
+        let hash = hash(item) as u32;
         (hash ^ (hash >> 16)) & (capacity - 1)
     });
 }

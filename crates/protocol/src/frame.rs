@@ -317,13 +317,16 @@ impl BinaryReader<'_> {
     }
 }
 
-/// The fixed part of a command to be sent. Language and version are this process's own.
+/// The fixed part of a command to be sent. The version is this process's own.
 #[derive(Clone, Debug)]
 pub struct FrameHead<'a> {
     /// Request or response code.
     pub code: i32,
     /// [`FLAG_RESPONSE`], [`FLAG_ONEWAY`].
     pub flag: i32,
+    /// What the sender says it is written in: [`Language::JAVA`] but for tools that speak to C++
+    /// clients.
+    pub language: Language,
     /// Request id.
     pub opaque: i32,
     /// The human text.
@@ -376,7 +379,9 @@ fn put_json_header(out: &mut BytesMut, head: &FrameHead<'_>, fields: Option<&dyn
     }
     out.put_slice(b",\"flag\":");
     out.put_slice(digits.format(head.flag).as_bytes());
-    out.put_slice(b",\"language\":\"JAVA\",\"opaque\":");
+    out.put_slice(b",\"language\":\"");
+    out.put_slice(head.language.name().as_bytes());
+    out.put_slice(b"\",\"opaque\":");
     out.put_slice(digits.format(head.opaque).as_bytes());
     if let Some(remark) = head.remark {
         out.put_slice(b",\"remark\":\"");
@@ -390,7 +395,7 @@ fn put_json_header(out: &mut BytesMut, head: &FrameHead<'_>, fields: Option<&dyn
 
 fn put_binary_header(out: &mut BytesMut, head: &FrameHead<'_>, fields: Option<&dyn HeaderFields>) {
     out.put_i16(head.code as i16);
-    out.put_u8(Language::JAVA.0);
+    out.put_u8(head.language.0);
     out.put_i16(version::CURRENT as i16);
     out.put_i32(head.opaque);
     out.put_i32(head.flag);

@@ -321,6 +321,32 @@ headers! {
     GetBrokerConfigResponseHeader<'a> {
         version: Text<'a> = "version",
     }
+    /// UPDATE_AND_CREATE_ACL_CONFIG 50 (7). The permissions are comma lists `topicA=DENY`.
+    CreateAccessConfigRequestHeader<'a> {
+        access_key: Text<'a> = "accessKey",
+        secret_key: Option<Text<'a>> = "secretKey",
+        white_remote_address: Option<Text<'a>> = "whiteRemoteAddress",
+        admin: bool = "admin" or false,
+        default_topic_perm: Option<Text<'a>> = "defaultTopicPerm",
+        default_group_perm: Option<Text<'a>> = "defaultGroupPerm",
+        topic_perms: Option<Text<'a>> = "topicPerms",
+        group_perms: Option<Text<'a>> = "groupPerms",
+    }
+    /// DELETE_ACL_CONFIG 51.
+    DeleteAccessConfigRequestHeader<'a> {
+        access_key: Text<'a> = "accessKey",
+    }
+    /// UPDATE_GLOBAL_WHITE_ADDRS_CONFIG 53: a comma list.
+    UpdateGlobalWhiteAddrsConfigRequestHeader<'a> {
+        global_white_addrs: Text<'a> = "globalWhiteAddrs",
+    }
+    /// Answer to GET_BROKER_CLUSTER_ACL_INFO 52: the DataVersion as JSON text.
+    GetBrokerAclConfigResponseHeader<'a> {
+        version: Text<'a> = "version",
+        broker_name: Text<'a> = "brokerName",
+        broker_addr: Text<'a> = "brokerAddr",
+        cluster_name: Text<'a> = "clusterName",
+    }
     /// PUT_KV_CONFIG 100 (N).
     PutKvConfigRequestHeader<'a> {
         namespace: Option<Text<'a>> = "namespace",

@@ -90,6 +90,7 @@ fn check(record: &Value) {
         let head = FrameHead {
             code: frame.code,
             flag: frame.flag,
+            language: Language::JAVA,
             opaque: frame.opaque,
             remark: remark.as_deref(),
         };
@@ -162,7 +163,7 @@ fn recorded_requests_decode_as_their_typed_headers() {
 }
 
 fn reencode(header: &dyn rocketmq_protocol::HeaderFields) -> BTreeMap<String, String> {
-    let head = FrameHead { code: 1, flag: 0, opaque: 0, remark: None };
+    let head = FrameHead { code: 1, flag: 0, language: Language::JAVA, opaque: 0, remark: None };
     let mut out = BytesMut::new();
     encode_head(&mut out, SerializeType::Json, &head, Some(&header), 0).unwrap();
     fields(&Frame::take(&mut out, FRAME_BYTES_MAX).unwrap().unwrap())
@@ -214,7 +215,7 @@ mod properties {
             json: bool, body in prop::collection::vec(any::<u8>(), 0..100),
         ) {
             let serialize = if json { SerializeType::Json } else { SerializeType::RocketMq };
-            let head = FrameHead { code, flag: 1, opaque, remark: Some(&remark) };
+            let head = FrameHead { code, flag: 1, language: Language::JAVA, opaque, remark: Some(&remark) };
             let owned: Vec<(String, String)> = map.clone().into_iter().collect();
             let mut wire = BytesMut::new();
             encode_head(&mut wire, serialize, &head, Some(&owned), body.len()).unwrap();
@@ -239,7 +240,7 @@ mod properties {
         #[test]
         fn flipped_frames_never_panic(at in 0usize..200, bit in 0u8..8, json: bool) {
             let serialize = if json { SerializeType::Json } else { SerializeType::RocketMq };
-            let head = FrameHead { code: 310, flag: 0, opaque: 1, remark: Some("r\u{1}") };
+            let head = FrameHead { code: 310, flag: 0, language: Language::JAVA, opaque: 1, remark: Some("r\u{1}") };
             let owned = vec![("i".to_string(), "a\u{1}b\u{2}".to_string()), ("b".to_string(), "T".to_string())];
             let mut wire = BytesMut::new();
             encode_head(&mut wire, serialize, &head, Some(&owned), 3).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocketmq_protocol::frame::{FLAG_RESPONSE, FrameHead};
-use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
+use rocketmq_protocol::{Frame, HeaderFields, Language, RequestCode, ResponseCode};
 
 use crate::connection::{Connection, encode_frame};
 use crate::outbound::OutQueue;
@@ -55,12 +55,13 @@ pub struct Request<'a> {
     pub(crate) fields: Option<&'a dyn HeaderFields>,
     pub(crate) body: Body,
     pub(crate) remark: Option<&'a str>,
+    pub(crate) language: Language,
 }
 
 impl<'a> Request<'a> {
     /// A request without header and body.
     pub fn new(code: RequestCode) -> Request<'a> {
-        Request { code, fields: None, body: Body::None, remark: None }
+        Request { code, fields: None, body: Body::None, remark: None, language: Language::JAVA }
     }
 
     /// With that custom header.
@@ -72,6 +73,12 @@ impl<'a> Request<'a> {
     /// With that body.
     pub fn body(mut self, body: impl Into<Body>) -> Request<'a> {
         self.body = body.into();
+        self
+    }
+
+    /// As if written in that language, which decides the form of some answers.
+    pub fn language(mut self, language: Language) -> Request<'a> {
+        self.language = language;
         self
     }
 
@@ -125,7 +132,13 @@ impl<'a> Response<'a> {
     }
 
     fn head(&self, opaque: i32) -> FrameHead<'a> {
-        FrameHead { code: self.code.0, flag: FLAG_RESPONSE, opaque, remark: self.remark }
+        FrameHead {
+            code: self.code.0,
+            flag: FLAG_RESPONSE,
+            language: Language::JAVA,
+            opaque,
+            remark: self.remark,
+        }
     }
 }
 

@@ -170,6 +170,7 @@ impl Connection {
         let head = FrameHead {
             code: request.code.0,
             flag: FLAG_ONEWAY,
+            language: request.language,
             opaque: next_opaque(),
             remark: request.remark,
         };
@@ -196,7 +197,13 @@ impl Connection {
         let (sender, receiver) = oneshot::channel();
         self.pending.lock().insert(opaque, sender);
         let waiting = Waiting { connection: self, opaque, receiver };
-        let head = FrameHead { code: request.code.0, flag: 0, opaque, remark: request.remark };
+        let head = FrameHead {
+            code: request.code.0,
+            flag: 0,
+            language: request.language,
+            opaque,
+            remark: request.remark,
+        };
         self.enqueue(&head, request.fields, request.body)?;
         Ok(waiting)
     }

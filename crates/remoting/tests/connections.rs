@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use rocketmq_protocol::frame::{FRAME_BYTES_MAX, FrameHead, SerializeType, encode_head};
-use rocketmq_protocol::{Frame, RequestCode, ResponseCode};
+use rocketmq_protocol::{Frame, Language, RequestCode, ResponseCode};
 use rocketmq_remoting::{
     BatchFailed, Body, Call, ClientOptions, CloseReason, Connection, Deferred, RemotingClient,
     RemotingError, Request, RequestHandler, Response, Server, ServerOptions,
@@ -92,7 +92,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn request_bytes(code: RequestCode, opaque: i32, body: &[u8]) -> BytesMut {
-    let head = FrameHead { code: code.0, flag: 0, opaque, remark: None };
+    let head = FrameHead { code: code.0, flag: 0, language: Language::JAVA, opaque, remark: None };
     let mut out = BytesMut::new();
     encode_head(&mut out, SerializeType::Json, &head, None, body.len()).unwrap();
     out.extend_from_slice(body);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_protocol::frame::{FrameHead, SerializeType, encode_head};
-use rocketmq_protocol::{HeaderFields, RequestCode};
+use rocketmq_protocol::{HeaderFields, Language, RequestCode};
 use rocketmq_remoting::Request;
 use support::{Cluster, talk};
 
@@ -31,7 +31,7 @@ impl Random {
 }
 
 fn frame(code: i32, serialize: SerializeType, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let head = FrameHead { code, flag: 0, opaque: 7, remark: None };
+    let head = FrameHead { code, flag: 0, language: Language::JAVA, opaque: 7, remark: None };
     let mut out = BytesMut::new();
     let fields: &dyn HeaderFields = &fields;
     encode_head(&mut out, serialize, &head, Some(fields), body.len()).unwrap();

@@ -3,3 +3,5 @@
 pub mod admin;
 pub mod example;
 mod options;
+mod out;
+mod printf;

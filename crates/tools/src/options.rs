@@ -51,6 +51,13 @@ pub(crate) const COMMON: [Opt; 2] = [
     optional("n", "namesrvAddr", "Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876"),
 ];
 
+/// What every command takes besides, beyond Java's: not in its usage text, which scripts compare.
+pub(crate) const OURS: [Opt; 3] = [
+    flag("json", "json", "Print lists as JSON"),
+    flag("strict", "strict", "Leave with an exit code that tells failures apart"),
+    flag("verbose", "verbose", "Print what lies behind an error, too"),
+];
+
 /// Why a command line is not one of the command's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OptionError {
@@ -70,6 +77,11 @@ pub(crate) enum OptionError {
     Exclusive(String, String),
 }
 
+/// An option that should be a number, in Java's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("java.lang.NumberFormatException: For input string: \"{0}\"")]
+pub(crate) struct NotANumber(pub(crate) String);
+
 /// The options given, by short name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Given(BTreeMap<&'static str, String>);
@@ -78,6 +90,36 @@ impl Given {
     /// The value of an option, trimmed as Java's commands do.
     pub(crate) fn get(&self, short: &str) -> Option<&str> {
         self.0.get(short).map(|value| value.trim())
+    }
+
+    /// The value of an option that must be given; empty if it was not.
+    pub(crate) fn text(&self, short: &str) -> &str {
+        self.get(short).unwrap_or_default()
+    }
+
+    /// Whether an option says `true`.
+    pub(crate) fn is_true(&self, short: &str) -> bool {
+        self.get(short).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
+    /// The number that an option says.
+    ///
+    /// # Errors
+    /// Its text, if that is no number.
+    pub(crate) fn number<T: std::str::FromStr>(
+        &self,
+        short: &str,
+        default: T,
+    ) -> Result<T, NotANumber> {
+        match self.get(short) {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| NotANumber(text.to_string())),
+        }
+    }
+
+    /// Whether lists are to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.has("json")
     }
 
     /// Whether an option was given.
@@ -92,7 +134,10 @@ pub(crate) fn parse(options: &[Opt], args: &[String]) -> Result<Given, OptionErr
     let mut given = Given::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        if let Some(long) = arg.strip_prefix("--") {
+        let ours = OURS.iter().find(|option| arg.strip_prefix("--") == Some(option.long));
+        if let Some(option) = ours {
+            given.0.insert(option.short, String::new());
+        } else if let Some(long) = arg.strip_prefix("--") {
             let (name, inline) = match long.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_string())),
                 None => (long, None),

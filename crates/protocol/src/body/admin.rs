@@ -39,6 +39,13 @@ pub struct OffsetWrapper {
     pub last_timestamp: i64,
 }
 
+impl OffsetWrapper {
+    /// Messages that the group is behind.
+    pub fn diff(&self) -> i64 {
+        self.broker_offset - self.consumer_offset
+    }
+}
+
 /// Answer body of GET_CONSUME_STATS 208.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -47,6 +54,13 @@ pub struct ConsumeStats {
     pub consume_tps: f64,
     /// By queue.
     pub offset_table: BTreeMap<MessageQueue, OffsetWrapper>,
+}
+
+impl ConsumeStats {
+    /// Messages that the group is behind, over all queues.
+    pub fn total_diff(&self) -> i64 {
+        self.offset_table.values().map(OffsetWrapper::diff).sum()
+    }
 }
 
 /// Answer body of GET_BROKER_CONSUME_STATS 317.

@@ -2,11 +2,13 @@
 //!
 //! Members are declared in alphabetical order, which is the order fastjson writes them in.
 
+mod acl;
 mod admin;
 mod client;
 mod route;
 mod topic;
 
+pub use acl::*;
 pub use admin::*;
 pub use client::*;
 pub use route::*;

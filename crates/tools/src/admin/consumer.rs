@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use rocketmq_client::admin::AdminClient;
 use rocketmq_common::clock;
-use rocketmq_protocol::body::{ConsumeStats, ConsumeType, ConsumerConnection};
+use rocketmq_protocol::body::{ConsumeType, ConsumerConnection};
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::topic::RETRY_PREFIX;
 use rocketmq_protocol::version;
 
-use super::{Command, Failure, cut};
-use crate::options::{Given, optional};
+use super::command::{Command, Session};
+use super::failure::Failure;
+use crate::options::optional;
+use crate::out::{Table, outln};
+use crate::printf::{Cell, fixed};
 
 pub(crate) const CONSUMER_PROGRESS: Command = Command {
     name: "consumerProgress",
@@ -20,58 +23,62 @@ pub(crate) const CONSUMER_PROGRESS: Command = Command {
         optional("g", "groupName", "consumer group name"),
         optional("s", "showClientIP", "Show Client IP per Queue"),
     ],
-    run: |admin, given| Box::pin(consumer_progress(admin, given)),
+    run: |session| Box::pin(consumer_progress(session)),
 };
 
-async fn consumer_progress(admin: &AdminClient, given: &Given) -> Result<(), Failure> {
-    match given.get("g") {
-        Some(group) => {
-            let show_client = given.get("s").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-            group_progress(admin, group, show_client).await
-        }
-        None => all_groups(admin).await,
+async fn consumer_progress(session: &Session) -> Result<(), Failure> {
+    match session.given.get("g") {
+        Some(group) => group_progress(session, group, session.given.is_true("s")).await,
+        None => all_groups(session).await,
     }
 }
 
-fn diff_total(stats: &ConsumeStats) -> i64 {
-    stats.offset_table.values().map(|o| o.broker_offset - o.consumer_offset).sum()
-}
-
-async fn group_progress(
-    admin: &AdminClient,
-    group: &str,
-    show_client: bool,
-) -> Result<(), Failure> {
-    let stats = admin.consume_stats(group).await?;
-    let owners = if show_client { queue_owners(admin, group).await } else { BTreeMap::new() };
-    let client_header = if show_client { format!("{:<20} ", "#Client IP") } else { String::new() };
-    println!(
-        "{:<32}  {:<32}  {:<4}  {:<20}  {:<20}  {client_header}{:<20}  #LastTime",
-        "#Topic", "#Broker Name", "#QID", "#Broker Offset", "#Consumer Offset", "#Diff",
-    );
+async fn group_progress(session: &Session, group: &str, show_client: bool) -> Result<(), Failure> {
+    let stats = session.admin.consume_stats(group, None).await?;
+    let owners = match show_client {
+        true => queue_owners(&session.admin, group).await,
+        false => BTreeMap::new(),
+    };
+    let json = session.given.json();
+    let columns = |client: &[&'static str]| {
+        let mut columns = vec!["#Topic", "#Broker Name", "#QID", "#Broker Offset"];
+        columns.push("#Consumer Offset");
+        columns.extend(client);
+        columns.extend(["#Diff", "#LastTime"]);
+        columns
+    };
+    let mut table = if show_client {
+        let format = "%-32s  %-32s  %-4s  %-20s  %-20s  %-20s %-20s  %s";
+        let row = "%-32.32s  %-32.32s  %-4d  %-20d  %-20d  %-20s %-20d  %s";
+        Table::new(json, format, row, &columns(&["#Client IP"]))
+    } else {
+        let format = "%-32s  %-32s  %-4s  %-20s  %-20s  %-20s  %s";
+        let row = "%-32.32s  %-32.32s  %-4d  %-20d  %-20d  %-20d  %s";
+        Table::new(json, format, row, &columns(&[]))
+    };
     for (queue, offset) in &stats.offset_table {
-        let last = match offset.last_timestamp {
-            0 => "N/A".to_string(),
-            ms => clock::format_seconds(ms),
-        };
-        let client = if show_client {
-            let owner = owners.get(queue).map_or("N/A", String::as_str);
-            format!("{owner:<20} ")
+        let (topic, name): (Cell, Cell) = ((&queue.topic).into(), (&queue.broker_name).into());
+        let (id, end) = (queue.queue_id.into(), offset.broker_offset.into());
+        let (at, diff) = (offset.consumer_offset.into(), offset.diff().into());
+        let last = last_time(offset.last_timestamp).into();
+        if show_client {
+            let owner = owners.get(queue).map_or("N/A", String::as_str).into();
+            table.row([topic, name, id, end, at, owner, diff, last]);
         } else {
-            String::new()
-        };
-        println!(
-            "{:<32}  {:<32}  {:<4}  {:<20}  {:<20}  {client}{:<20}  {last}",
-            cut(&queue.topic, 32),
-            cut(&queue.broker_name, 32),
-            queue.queue_id,
-            offset.broker_offset,
-            offset.consumer_offset,
-            offset.broker_offset - offset.consumer_offset,
-        );
+            table.row([topic, name, id, end, at, diff, last]);
+        }
     }
-    println!("\nConsume TPS: {:.2}\nDiff Total: {}", stats.consume_tps, diff_total(&stats));
+    table.finish();
+    if !json {
+        let (tps, diff) = (fixed(stats.consume_tps, 2), stats.total_diff());
+        outln!("\nConsume TPS: {tps}\nDiff Total: {diff}");
+    }
     Ok(())
+}
+
+/// A store time as tables show it.
+pub(crate) fn last_time(ms: i64) -> String {
+    if ms == 0 { "N/A".to_string() } else { clock::format_seconds(ms) }
 }
 
 /// The address part of the client id that holds each queue, as far as clients answer.
@@ -87,25 +94,31 @@ async fn queue_owners(admin: &AdminClient, group: &str) -> BTreeMap<MessageQueue
     owners
 }
 
-async fn all_groups(admin: &AdminClient) -> Result<(), Failure> {
-    println!(
-        "{:<32}  {:<6}  {:<24} {:<5}  {:<14}  {:<7}  #Diff Total",
-        "#Group", "#Count", "#Version", "#Type", "#Model", "#TPS"
+async fn all_groups(session: &Session) -> Result<(), Failure> {
+    let admin = &session.admin;
+    let mut table = Table::new(
+        session.given.json(),
+        "%-32s  %-6s  %-24s %-5s  %-14s  %-7s  %s",
+        "%-32.32s  %-6d  %-24s %-5s  %-14s  %-7d  %d",
+        &["#Group", "#Count", "#Version", "#Type", "#Model", "#TPS", "#Diff Total"],
     );
     for topic in admin.topic_list().await?.topic_list {
         let Some(group) = topic.strip_prefix(RETRY_PREFIX) else { continue };
-        let stats = admin.consume_stats(group).await.unwrap_or_default();
+        let stats = admin.consume_stats(group, None).await.unwrap_or_default();
         let connection = admin.consumer_connection(group).await.ok();
         let count = connection.as_ref().map_or(0, |c| c.connection_set.len());
         let (kind, model) = kind_and_model(connection.as_ref());
-        println!(
-            "{:<32}  {count:<6}  {:<24} {kind:<5}  {model:<14}  {:<7}  {}",
-            cut(group, 32),
-            lowest_version(connection.as_ref()),
-            stats.consume_tps as i64,
-            diff_total(&stats),
-        );
+        table.row([
+            group.into(),
+            count.into(),
+            lowest_version(connection.as_ref()).into(),
+            kind.into(),
+            model.into(),
+            (stats.consume_tps as i64).into(),
+            stats.total_diff().into(),
+        ]);
     }
+    table.finish();
     Ok(())
 }
 

@@ -15,9 +15,10 @@ use rocketmq_protocol::topic::{
 use rocketmq_protocol::version;
 use serde::Serialize;
 
-use super::topic::masters;
-use super::{Command, Failure};
+use super::command::{Command, Session, masters};
+use super::failure::Failure;
 use crate::options::{Given, flag, optional, required};
+use crate::out::out;
 
 /// Where the files go unless told otherwise.
 const DEFAULT_FOLDER: &str = "/tmp/rocketmq/export";
@@ -34,7 +35,7 @@ pub(crate) const EXPORT_METADATA: Command = Command {
         flag("g", "subscriptionGroup", "only export subscriptionGroup metadata"),
         flag("s", "specialTopic", "need retryTopic and dlqTopic"),
     ],
-    run: |admin, given| Box::pin(export_metadata(admin, given)),
+    run: |session| Box::pin(export_metadata(session)),
 };
 
 pub(crate) const EXPORT_CONFIGS: Command = Command {
@@ -45,7 +46,7 @@ pub(crate) const EXPORT_CONFIGS: Command = Command {
         required("c", "clusterName", "choose a cluster to export"),
         optional("f", "filePath", "export configs.json path | default /tmp/rocketmq/export"),
     ],
-    run: |admin, given| Box::pin(export_configs(admin, given)),
+    run: |session| Box::pin(export_configs(session)),
 };
 
 pub(crate) const EXPORT_METRICS: Command = Command {
@@ -56,7 +57,7 @@ pub(crate) const EXPORT_METRICS: Command = Command {
         required("c", "clusterName", "choose a cluster to export"),
         optional("f", "filePath", "export metrics.json path | default /tmp/rocketmq/export"),
     ],
-    run: |admin, given| Box::pin(export_metrics(admin, given)),
+    run: |session| Box::pin(export_metrics(session)),
 };
 
 /// Keys of a broker's configuration that are exported.
@@ -85,17 +86,8 @@ fn write(given: &Given, name: &str, content: &impl Serialize) -> Result<(), Fail
     let text = fastjson::to_pretty(content).map_err(|error| Failure::Other(error.to_string()))?;
     durable::replace(&path, text.as_bytes())
         .map_err(|error| Failure::Other(format!("java.io.IOException: {error}")))?;
-    print!("export {} success", path.display());
+    out!("export {} success", path.display());
     Ok(())
-}
-
-/// The brokers to export: the one given, or the masters of the cluster given.
-async fn addresses(admin: &AdminClient, given: &Given) -> Result<Vec<String>, Failure> {
-    if let Some(address) = given.get("b") {
-        return Ok(vec![address.to_string()]);
-    }
-    let Some(cluster) = given.get("c") else { return Err(Failure::Usage) };
-    Ok(masters(&admin.cluster_info().await?, cluster).into_values().collect())
 }
 
 /// A broker's own topics, without the system's; retry and dead-letter topics on demand.
@@ -147,9 +139,10 @@ struct Metadata {
     topic_config_table: BTreeMap<String, TopicConfig>,
 }
 
-async fn export_metadata(admin: &AdminClient, given: &Given) -> Result<(), Failure> {
+async fn export_metadata(session: &Session) -> Result<(), Failure> {
+    let Session { admin, given, .. } = session;
     let special = given.has("s");
-    let addresses = addresses(admin, given).await?;
+    let addresses = session.targets().await?;
     if given.has("b")
         && let Some(address) = addresses.first()
     {
@@ -209,9 +202,10 @@ struct ClusterScale {
     slave_broker_size: usize,
 }
 
-async fn export_configs(admin: &AdminClient, given: &Given) -> Result<(), Failure> {
+async fn export_configs(session: &Session) -> Result<(), Failure> {
+    let Session { admin, given, .. } = session;
     let cluster = given.get("c").unwrap_or_default();
-    let info = admin.cluster_info().await?;
+    let info = session.cluster_info().await?;
     let masters = masters(&info, cluster);
     let names = info.cluster_addr_table.get(cluster).into_iter().flatten();
     let brokers: usize = names
@@ -304,9 +298,10 @@ struct Metrics {
     total_data: TotalData,
 }
 
-async fn export_metrics(admin: &AdminClient, given: &Given) -> Result<(), Failure> {
+async fn export_metrics(session: &Session) -> Result<(), Failure> {
+    let Session { admin, given, .. } = session;
     let cluster = given.get("c").unwrap_or_default();
-    let masters = masters(&admin.cluster_info().await?, cluster);
+    let masters = masters(&session.cluster_info().await?, cluster);
     let mut metrics = Metrics::default();
     for (name, address) in &masters {
         let report = broker_report(admin, address).await?;
@@ -332,7 +327,7 @@ async fn broker_report(admin: &AdminClient, address: &str) -> Result<BrokerRepor
     let number = |key: &str| text(key).parse::<i64>().unwrap_or(0);
     let first = |key: &str| text(key).split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
     let put = async |topic: &str| -> Result<BrokerStatsData, Failure> {
-        Ok(admin.broker_stats(address, "TOPIC_PUT_NUMS", topic).await?.unwrap_or_default())
+        Ok(admin.find_broker_stats(address, "TOPIC_PUT_NUMS", topic).await?.unwrap_or_default())
     };
     let (transactions, delayed) = (put(TRANS_HALF).await?, put(SCHEDULE).await?);
     let day = |later: &str, earlier: &str| number(later) - number(earlier);

@@ -4,89 +4,84 @@
 
 mod broker;
 mod cluster;
+mod command;
 mod consumer;
 mod export;
+mod failure;
+mod group;
 mod message;
+mod message_view;
+mod name_server;
+mod order;
+mod stats_all;
 mod topic;
-
-use std::future::Future;
-use std::pin::Pin;
+mod topic_view;
 
 use rocketmq_client::admin::AdminClient;
 use rocketmq_common::{home, logging};
 
-use crate::options::{self, COMMON, Given, Opt};
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// A call failed.
-    #[error(transparent)]
-    Client(#[from] rocketmq_client::ClientError),
-    /// The options given do not go together: the usage text follows.
-    #[error("usage")]
-    Usage,
-    /// Something on this machine.
-    #[error("{0}")]
-    Other(String),
-}
-
-type Outcome<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
-
-/// One command.
-pub(crate) struct Command {
-    name: &'static str,
-    /// Java's class, which error texts name.
-    class: &'static str,
-    description: &'static str,
-    options: &'static [Opt],
-    run: for<'a> fn(&'a AdminClient, &'a Given) -> Outcome<'a>,
-}
+use self::command::{Command, Session};
+use self::failure::{Failure, exit};
+use crate::options;
+use crate::out::{out, outln};
 
 /// Every command that works, in the order of Java's list.
 const COMMANDS: &[Command] = &[
     topic::UPDATE_TOPIC,
     topic::DELETE_TOPIC,
-    topic::TOPIC_ROUTE,
-    topic::TOPIC_STATUS,
+    group::UPDATE_SUB_GROUP,
+    group::DELETE_SUB_GROUP,
+    broker::UPDATE_BROKER_CONFIG,
+    topic::UPDATE_TOPIC_PERM,
+    topic_view::TOPIC_ROUTE,
+    topic_view::TOPIC_STATUS,
+    topic_view::TOPIC_CLUSTER_LIST,
     broker::BROKER_STATUS,
     message::QUERY_BY_ID,
     message::QUERY_BY_KEY,
     message::QUERY_BY_UNIQUE_KEY,
     consumer::CONSUMER_PROGRESS,
     cluster::CLUSTER_LIST,
-    topic::TOPIC_LIST,
+    topic_view::TOPIC_LIST,
+    name_server::UPDATE_KV_CONFIG,
+    name_server::DELETE_KV_CONFIG,
+    name_server::WIPE_WRITE_PERM,
+    name_server::ADD_WRITE_PERM,
+    order::UPDATE_ORDER_CONF,
+    broker::CLEAN_EXPIRED_CQ,
+    broker::CLEAN_UNUSED_TOPIC,
+    stats_all::STATS_ALL,
+    topic_view::ALLOCATE_MQ,
+    name_server::GET_NAMESRV_CONFIG,
+    name_server::UPDATE_NAMESRV_CONFIG,
+    broker::GET_BROKER_CONFIG,
+    group::GET_CONSUMER_CONFIG,
     export::EXPORT_METADATA,
     export::EXPORT_CONFIGS,
     export::EXPORT_METRICS,
 ];
 
-impl Command {
-    fn all_options(&self) -> Vec<Opt> {
-        COMMON.iter().chain(self.options).copied().collect()
-    }
-
-    fn usage(&self) -> String {
-        options::usage(&format!("mqadmin {}", self.name), &self.all_options())
-    }
-}
-
 /// Runs `mqadmin`; returns its exit code. As in Java, a failed command prints to standard error
 /// and leaves with 0, a wrong command line prints the usage to standard output and leaves with 1.
+/// With `--strict` failures have codes of their own.
 pub fn run(args: &[String]) -> i32 {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        [] => print!("{}", help()),
-        ["help", name] => match find(name) {
-            Some(command) => print!("{}", command.usage()),
-            None => println!("The sub command {name} not exist."),
-        },
-        [name, ..] => match find(name) {
-            Some(command) => return execute(command, &args[1..]),
-            None => println!("The sub command {name} not exist."),
-        },
+    let name = match words.as_slice() {
+        [] => {
+            out!("{}", help());
+            return 0;
+        }
+        ["help", name] | [name, ..] => name,
+    };
+    let Some(command) = find(name) else {
+        outln!("The sub command {name} not exist.");
+        return if words.contains(&"--strict") { exit::USAGE } else { 0 };
+    };
+    if let ["help", _] = words.as_slice() {
+        out!("{}", command.usage());
+        return 0;
     }
-    0
+    execute(command, &args[1..])
 }
 
 fn find(name: &str) -> Option<&'static Command> {
@@ -105,14 +100,14 @@ fn execute(command: &Command, args: &[String]) -> i32 {
     let given = match options::parse(&command.all_options(), args) {
         Ok(given) if !given.has("h") => given,
         Ok(_) => {
-            print!("{}", command.usage());
+            out!("{}", command.usage());
             return 0;
         }
         Err(error) => {
             // Java prints the usage alone; the reason goes where no script looks.
             eprintln!("{error}");
-            print!("{}", command.usage());
-            return 1;
+            out!("{}", command.usage());
+            return exit::USAGE;
         }
     };
     let _logs = logging::init(logging::Profile::Tools, &home::user_home());
@@ -123,37 +118,89 @@ fn execute(command: &Command, args: &[String]) -> i32 {
             return 255;
         }
     };
-    let outcome = runtime.block_on(async {
-        let admin = AdminClient::connect(given.get("n"))?;
-        let outcome = (command.run)(&admin, &given).await;
-        admin.shutdown().await;
-        outcome
+    let (strict, verbose) = (given.has("strict"), given.has("verbose"));
+    let (outcome, complaint) = runtime.block_on(async {
+        let admin = match AdminClient::connect(given.get("n")) {
+            Ok(admin) => admin,
+            Err(error) => return (Err(error.into()), None),
+        };
+        let session = Session::new(admin, given);
+        let outcome = (command.run)(&session).await;
+        session.admin.shutdown().await;
+        (outcome, session.complaint())
     });
     match outcome {
+        Ok(()) if strict => complaint.unwrap_or(0),
         Ok(()) => 0,
         Err(Failure::Usage) => {
-            print!("{}", command.usage());
-            1
+            out!("{}", command.usage());
+            if strict { exit::USAGE } else { 0 }
         }
         Err(failure) => {
-            eprintln!(
-                "org.apache.rocketmq.tools.command.SubCommandException: {} command failed\n\
-                 Caused by: {}",
-                command.class,
-                cause(&failure)
-            );
-            0
+            eprint!("{}", explain(command, &failure, verbose));
+            if strict { failure.exit_code() } else { 0 }
         }
     }
 }
 
-/// The cause as Java's stack trace names it, and what to do about it.
-fn cause(failure: &Failure) -> String {
-    let Failure::Client(error) = failure else { return failure.to_string() };
-    format!("{}: {error}", error.java_class())
+/// Java's first line and cause, then what to do about it.
+fn explain(command: &Command, failure: &Failure, verbose: bool) -> String {
+    let mut text = format!(
+        "org.apache.rocketmq.tools.command.SubCommandException: {} command failed\nCaused by: {}\n",
+        command.class,
+        failure.cause()
+    );
+    if let Some(advice) = failure.advice() {
+        text += &format!("Hint: {advice}\n");
+    }
+    if verbose {
+        let mut source = std::error::Error::source(failure);
+        while let Some(error) = source {
+            text += &format!("\tbehind it: {error}\n");
+            source = error.source();
+        }
+    }
+    text
 }
 
-/// The first characters of a cell that is `width` wide.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    text.chars().take(width).collect()
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Recorded {
+        cmd: String,
+        out: String,
+    }
+
+    /// Calls of Java's mqadmin, and what it printed.
+    fn recorded() -> Vec<Recorded> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/golden/java-4.9.2/observed/mqadmin.jsonl");
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().map(|line| rocketmq_common::fastjson::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_list_of_commands_is_javas_as_far_as_they_are_there() {
+        let java = recorded().into_iter().find(|call| call.cmd.is_empty()).unwrap().out;
+        let mut java = java.lines();
+        for line in help().lines() {
+            assert!(java.any(|known| known == line), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_usage_text_is_javas() {
+        let recorded = recorded();
+        for command in COMMANDS {
+            let call = format!("help {}", command.name);
+            let java = recorded.iter().find(|recorded| recorded.cmd == call).unwrap();
+            assert_eq!(command.usage(), java.out, "{call}");
+        }
+    }
 }

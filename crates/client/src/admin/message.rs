@@ -1,0 +1,160 @@
+//! Messages: by id, by key, and consumed or sent once more.
+
+use std::time::Duration;
+
+use rocketmq_protocol::body::ConsumeMessageDirectlyResult;
+use rocketmq_protocol::header::{
+    ConsumeMessageDirectlyRequestHeader, QueryMessageRequestHeader, ViewMessageRequestHeader,
+};
+use rocketmq_protocol::message::{MessageExt, RecordView, message_id, property};
+use rocketmq_protocol::{RequestCode, ResponseCode};
+
+use super::AdminClient;
+use crate::error::ClientError;
+use crate::instance::parse;
+use crate::{SendResult, unique_id};
+
+/// Group under which messages are sent again.
+const RESEND_GROUP: &str = "CLIENT_INNER_PRODUCER";
+/// How long a consumer may take for a message.
+const DIRECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl AdminClient {
+    /// Has a consumer consume one message at once; answers with the result's text form.
+    pub async fn consume_message_directly(
+        &self,
+        group: &str,
+        client_id: &str,
+        offset_msg_id: &str,
+    ) -> Result<String, ClientError> {
+        let message = self.view_message(offset_msg_id).await?;
+        let header = ConsumeMessageDirectlyRequestHeader {
+            consumer_group: group.into(),
+            client_id: Some(client_id.into()),
+            msg_id: Some(offset_msg_id.into()),
+            broker_name: None,
+        };
+        let address = message.store_host.to_string();
+        let code = RequestCode::CONSUME_MESSAGE_DIRECTLY;
+        let frame = self.tell_within(&address, code, &header, DIRECT_TIMEOUT).await?;
+        let result: ConsumeMessageDirectlyResult = parse(&frame)?;
+        Ok(format!(
+            "ConsumeMessageDirectlyResult [order={}, autoCommit={}, consumeResult={}, remark={}, \
+             spentTimeMills={}]",
+            result.order,
+            result.auto_commit,
+            result.consume_result,
+            result.remark.as_deref().unwrap_or("null"),
+            result.spent_time_mills
+        ))
+    }
+
+    /// The message that an offset id names.
+    pub async fn view_message(&self, offset_msg_id: &str) -> Result<MessageExt, ClientError> {
+        let none = || {
+            let text = "query message by id finished, but no message.";
+            ClientError::client(ResponseCode::NO_MESSAGE, text)
+        };
+        let (host, offset) = message_id::decode(offset_msg_id).ok_or_else(none)?;
+        let header = ViewMessageRequestHeader { offset };
+        let frame = self.ask(&host.to_string(), RequestCode::VIEW_MESSAGE_BY_ID, &header).await?;
+        decode_messages(frame.body()).pop().ok_or_else(none)
+    }
+
+    /// Messages of a topic that carry the key, stored between the times.
+    pub async fn query_message(
+        &self,
+        topic: &str,
+        key: &str,
+        max: i32,
+        begin_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<MessageExt>, ClientError> {
+        let found = self.query(topic, key, max, (begin_ms, end_ms), false).await?;
+        let has_key = |message: &MessageExt| {
+            let keys = message.message.keys().unwrap_or_default();
+            keys.split(' ').any(|one| one == key)
+        };
+        none_is_an_error(found.into_iter().filter(has_key).collect())
+    }
+
+    /// Messages of a topic with that unique id; the earliest stored first.
+    pub async fn query_message_by_unique_key(
+        &self,
+        topic: &str,
+        id: &str,
+    ) -> Result<Vec<MessageExt>, ClientError> {
+        let begin = unique_id::time_of(id).map_or(0, |time| time - 1000);
+        let mut found = self.query(topic, id, 32, (begin, i64::MAX), true).await?;
+        found.retain(|message| message.msg_id() == id);
+        found.sort_by_key(|message| message.store_timestamp);
+        none_is_an_error(found)
+    }
+
+    async fn query(
+        &self,
+        topic: &str,
+        key: &str,
+        max: i32,
+        (begin_timestamp, end_timestamp): (i64, i64),
+        unique: bool,
+    ) -> Result<Vec<MessageExt>, ClientError> {
+        let route = match self.topic_route(topic).await {
+            Err(error) if error.code() == ResponseCode::TOPIC_NOT_EXIST => {
+                let text = format!("The topic[{topic}] not matched route info");
+                return Err(ClientError::client(ResponseCode::TOPIC_NOT_EXIST, text));
+            }
+            route => route?,
+        };
+        let header = QueryMessageRequestHeader {
+            topic: topic.into(),
+            key: key.into(),
+            max_num: max,
+            begin_timestamp,
+            end_timestamp,
+            unique_key_query: Some(unique),
+        };
+        let mut found = Vec::new();
+        for address in route.broker_datas.iter().filter_map(|data| data.any_address()) {
+            match self.ask(address, RequestCode::QUERY_MESSAGE, &header).await {
+                Ok(frame) => found.extend(decode_messages(frame.body())),
+                Err(error) if error.code() == ResponseCode::QUERY_NOT_FOUND => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.retain(|message| message.message.topic == topic);
+        Ok(found)
+    }
+
+    /// Sends a message once more, to the topic it came from.
+    pub async fn resend(&self, message: &MessageExt) -> Result<SendResult, ClientError> {
+        let producer = self.producer(RESEND_GROUP).start().await?;
+        let mut again = message.message.clone();
+        again.properties.remove(property::UNIQUE_KEY);
+        let sent = producer.send(again).await;
+        producer.shutdown().await;
+        sent
+    }
+}
+
+fn none_is_an_error(found: Vec<MessageExt>) -> Result<Vec<MessageExt>, ClientError> {
+    if found.is_empty() {
+        let text = "query message by key finished, but no message.";
+        return Err(ClientError::client(ResponseCode::NO_MESSAGE, text));
+    }
+    Ok(found)
+}
+
+/// The messages of an answer's body; stops at the first malformed one.
+pub(crate) fn decode_messages(body: &[u8]) -> Vec<MessageExt> {
+    let mut rest = body;
+    let mut messages = Vec::new();
+    while let Ok(record) = RecordView::parse(rest) {
+        match MessageExt::from_record(&record) {
+            Ok(message) => messages.push(message),
+            Err(error) => tracing::error!(target: crate::LOGGER, "{error}"),
+        }
+        rest = rest.get(record.size()..).unwrap_or_default();
+    }
+    messages
+}

@@ -1,0 +1,42 @@
+//! Accounts of access control (contract `requests.md` 7).
+
+use serde::{Deserialize, Serialize};
+
+/// One account of `plain_acl.yml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PlainAccessConfig {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+    /// May do everything.
+    pub admin: bool,
+    /// For groups that are not listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_group_perm: Option<String>,
+    /// For topics that are not listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_topic_perm: Option<String>,
+    /// `group=PUB|SUB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_perms: Option<Vec<String>>,
+    /// Its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<String>,
+    /// `topic=PUB|SUB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_perms: Option<Vec<String>>,
+    /// Addresses that need no signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub white_remote_address: Option<String>,
+}
+
+/// Answer body of GET_BROKER_CLUSTER_ACL_CONFIG 54.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AclConfig {
+    /// Addresses that need no account.
+    pub global_white_addrs: Vec<String>,
+    /// Accounts.
+    pub plain_access_configs: Vec<PlainAccessConfig>,
+}
