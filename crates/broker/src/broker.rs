@@ -3,15 +3,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rocketmq_common::clock;
+use rocketmq_common::{clock, durable};
 use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::tls::{ServerTls, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
-use rocketmq_store::{BrokerRole, MessageStore, StoreError};
+use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{interval_at, sleep};
 
@@ -42,6 +42,8 @@ pub struct BrokerSettings {
     /// Where it listens; `None` for every address of the host at `listenPort`. With port 0 a free
     /// one is taken, and the second port is left out if its place is taken.
     pub listen: Option<SocketAddr>,
+    /// The way to the disk; tests give one on which faults happen.
+    pub disk: Disk,
 }
 
 /// Why a broker did not start.
@@ -91,7 +93,12 @@ impl Broker {
         let groups = Groups::load(config.join("subscriptionGroup.json"));
         let groups = groups.map_err(BrokerError::Tables)?;
         let hold = Arc::new(PullHold::default());
-        let store = MessageStore::open(settings.store.clone(), Arc::clone(&hold) as _)?;
+        let store = MessageStore::open_on(
+            settings.store.clone(),
+            Arc::clone(&hold) as _,
+            start.disk.clone(),
+        )?;
+        warn_of_missing_tables(&config, &store);
         if let Some(servers) = &settings.broker.namesrv_addr {
             tracing::info!(target: LOGGER, thread = "main", "Set user specified name server address: {servers}");
         }
@@ -164,6 +171,22 @@ impl Broker {
         context.outward.shutdown().await;
         if let Err(error) = context.offsets.persist() {
             tracing::error!(target: LOGGER, "{error}");
+        }
+    }
+}
+
+/// Says so when a store with messages lacks its tables: it starts, but not silently.
+fn warn_of_missing_tables(config: &Path, store: &MessageStore) {
+    if store.topics().is_empty() {
+        return;
+    }
+    for (name, means) in [
+        ("topics.json", "topics other than the system's are unknown until they are created again"),
+        ("consumerOffset.json", "consumer groups begin where a new group would"),
+    ] {
+        let path = config.join(name);
+        if !path.exists() && !durable::backup_path(&path).exists() {
+            tracing::warn!(target: LOGGER, thread = "main", "{} is missing though the store holds messages: {means}; bring it back from a copy and restart if that is not wanted", path.display());
         }
     }
 }

@@ -7,7 +7,7 @@ use rocketmq_common::config::apply_file;
 use rocketmq_common::{home, host, logging};
 use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::wait_for_signal;
-use rocketmq_store::BrokerRole;
+use rocketmq_store::{BrokerRole, Disk};
 
 use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings};
 
@@ -69,6 +69,11 @@ fn parse(args: &[String]) -> Result<Options, String> {
 
 /// Runs the program; returns its exit code.
 pub fn run(args: &[String]) -> i32 {
+    run_on(args, Disk::default())
+}
+
+/// [`run`] on a disk of one's own choice: for tests of failing disks.
+pub fn run_on(args: &[String], disk: Disk) -> i32 {
     let options = match parse(args) {
         Ok(options) => options,
         Err(error) => {
@@ -82,7 +87,7 @@ pub fn run(args: &[String]) -> i32 {
         return 0;
     }
     let start = match load(&options) {
-        Ok(start) => start,
+        Ok(start) => BrokerSettings { disk, ..start },
         Err(Refused(code, error)) => {
             if code == FAILED {
                 eprintln!("{error}");
@@ -136,7 +141,7 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
         return Err(Refused(NO_HOME, home::ROCKETMQ_HOME_MISSING.to_string()));
     }
     check(&mut settings)?;
-    Ok(BrokerSettings { settings, serialize, listen: None })
+    Ok(BrokerSettings { settings, serialize, ..BrokerSettings::default() })
 }
 
 /// The defaults of a broker process.

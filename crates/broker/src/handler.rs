@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rocketmq_protocol::{RequestCode, ResponseCode};
 use rocketmq_remoting::{BatchFailed, Call, CloseReason, Connection, RequestHandler, Response};
+use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
@@ -110,10 +111,14 @@ impl RequestHandler for Handler {
     }
 
     fn batch_end(&self, _: &Arc<Connection>) -> Result<(), BatchFailed> {
-        let committed = self.context.store.commit();
+        let committed = self.context.store.commit_own();
         // What was dispatched before a failure is readable all the same.
         self.run_ready_pulls();
-        committed.map_err(|error| BatchFailed(error.to_string()))
+        committed.map_err(|error| {
+            let refusal =
+                send::put_refusal(&self.context, PutError::ServiceNotAvailable(error.to_string()));
+            BatchFailed { code: refusal.code, remark: refusal.text.into_owned() }
+        })
     }
 
     fn connected(&self, connection: &Arc<Connection>) {

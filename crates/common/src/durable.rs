@@ -37,7 +37,7 @@ fn replace_inner(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder)?;
+    create_folder(folder)?;
     let temporary = with_suffix(path, ".tmp");
     let mut file = File::create(&temporary)?;
     file.write_all(content)?;
@@ -45,6 +45,17 @@ fn replace_inner(path: &Path, content: &[u8]) -> io::Result<()> {
     keep_backup(path)?;
     fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Creates a folder and those above it, and makes their names durable.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|path| !path.exists()).count();
+    fs::create_dir_all(folder)?;
+    for parent in folder.ancestors().skip(1).take(missing) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Makes the present file the backup by a second link, so that the file itself never goes away.
@@ -86,7 +97,12 @@ pub fn load<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> io::R
     let backup = backup_path(path);
     let Some(content) = read(&backup)?.filter(|content| !content.is_empty()) else {
         return match failure {
-            None => Ok(None),
+            None => {
+                if path.exists() {
+                    tracing::warn!(target: "RocketmqCommon", "{} is empty and has no backup; nothing is taken from it", path.display());
+                }
+                Ok(None)
+            }
             Some(error) => Err(unreadable(path, &error)),
         };
     };

@@ -149,6 +149,7 @@ pub struct Call<'a> {
     /// Where it came from.
     pub connection: &'a Arc<Connection>,
     pub(crate) out: &'a mut OutQueue,
+    pub(crate) answered: &'a mut Vec<i32>,
 }
 
 impl Call<'_> {
@@ -165,6 +166,7 @@ impl Call<'_> {
         }
         let head = response.head(self.frame.opaque);
         let serialize = self.connection.serialize();
+        self.answered.push(self.frame.opaque);
         let sent = encode_frame(self.out, serialize, &head, response.fields, response.body);
         if let Err(error) = sent {
             tracing::error!(target: crate::LOGGER, "process request over, but response failed, {error}, channel: {}", self.connection.peer());

@@ -5,22 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rocketmq_protocol::Frame;
+use rocketmq_protocol::frame::{FLAG_RESPONSE, FrameHead};
+use rocketmq_protocol::{Frame, Language, ResponseCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::LOGGER;
-use crate::call::Call;
-use crate::connection::{CloseReason, Connection};
+use crate::call::{Body, Call};
+use crate::connection::{CloseReason, Connection, encode_frame};
 use crate::outbound::{OutQueue, SLICES_MAX};
 
 /// Smallest and largest number of bytes that one read asks for; in between it follows the load.
 const READ_BYTES_MIN: usize = 2 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// A batch of requests that must not be answered: the connection is closed instead.
+/// What the requests of a batch depend on did not happen: each of them that was answered gets this
+/// answer instead.
 #[derive(Debug)]
-pub struct BatchFailed(pub String);
+pub struct BatchFailed {
+    /// Code of the answer.
+    pub code: ResponseCode,
+    /// Its text.
+    pub remark: String,
+}
 
 /// What requests mean. One handler serves all connections of a server or client.
 pub trait RequestHandler: Send + Sync + 'static {
@@ -31,7 +38,7 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// Every request of one socket read was handled; their answers leave when this returns.
     ///
     /// # Errors
-    /// None of them may leave; the connection is closed.
+    /// None of them may leave; see [`BatchFailed`].
     fn batch_end(&self, _connection: &Arc<Connection>) -> Result<(), BatchFailed> {
         Ok(())
     }
@@ -76,6 +83,7 @@ pub(crate) async fn drive<R, W>(
         read_bytes: READ_BYTES_MIN,
         out: OutQueue::default(),
         answers: OutQueue::default(),
+        answered: Vec::new(),
         active: Instant::now(),
     };
     let reason = driver.run().await;
@@ -100,6 +108,8 @@ struct Driver<R, W> {
     out: OutQueue,
     /// Answers of the batch being handled, which may not be written yet.
     answers: OutQueue,
+    /// The requests that they answer.
+    answered: Vec<i32>,
     active: Instant,
 }
 
@@ -182,19 +192,43 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                 }
                 Ok(Some(frame)) => {
                     requests += 1;
-                    let out = &mut self.answers;
-                    self.handler.handle(Call { frame, connection: &self.connection, out });
+                    let (out, answered) = (&mut self.answers, &mut self.answered);
+                    let connection = &self.connection;
+                    self.handler.handle(Call { frame, connection, out, answered });
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(CloseReason::Exception(error.to_string())),
             }
         };
         if requests > 0 {
-            let ended = self.handler.batch_end(&self.connection);
-            ended.map_err(|BatchFailed(what)| CloseReason::Exception(what))?;
+            if let Err(failed) = self.handler.batch_end(&self.connection) {
+                self.answer_all(&failed);
+            }
+            self.answered.clear();
         }
         self.out.append(&mut self.answers);
         outcome
+    }
+}
+
+impl<R, W> Driver<R, W> {
+    /// Replaces the answers of the batch.
+    fn answer_all(&mut self, BatchFailed { code, remark }: &BatchFailed) {
+        self.answers.clear();
+        for opaque in &self.answered {
+            let head = FrameHead {
+                code: code.0,
+                flag: FLAG_RESPONSE,
+                opaque: *opaque,
+                language: Language::JAVA,
+                remark: Some(remark),
+            };
+            let serialize = self.connection.serialize();
+            let sent = encode_frame(&mut self.answers, serialize, &head, None, Body::None);
+            if let Err(error) = sent {
+                tracing::error!(target: LOGGER, "process request over, but response failed, {error}, channel: {}", self.connection.peer());
+            }
+        }
     }
 }
 

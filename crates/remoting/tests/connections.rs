@@ -56,7 +56,8 @@ impl RequestHandler for Echo {
     fn batch_end(&self, _: &Arc<Connection>) -> Result<(), BatchFailed> {
         self.batches.fetch_add(1, Ordering::SeqCst);
         if self.refuse.load(Ordering::SeqCst) > 0 {
-            return Err(BatchFailed("the disk is gone".to_string()));
+            let code = ResponseCode::SERVICE_NOT_AVAILABLE;
+            return Err(BatchFailed { code, remark: "the disk is gone".to_string() });
         }
         Ok(())
     }
@@ -192,8 +193,10 @@ async fn a_failed_batch_is_never_acknowledged() {
     let (server, _) = start(ServerOptions::default());
     let client = client();
     let address = server.local().to_string();
-    let refused = client.invoke(&address, Request::new(REFUSE_BATCH), TIMEOUT).await;
-    assert!(matches!(refused, Err(RemotingError::Send { .. })), "{refused:?}");
+    let refused = client.invoke(&address, Request::new(REFUSE_BATCH), TIMEOUT).await.unwrap();
+    assert_eq!(refused.code, ResponseCode::SERVICE_NOT_AVAILABLE.0);
+    assert_eq!(refused.remark().as_deref(), Some("the disk is gone"));
+    assert!(refused.body().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

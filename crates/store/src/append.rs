@@ -7,6 +7,7 @@ use rocketmq_protocol::message::properties::{PROPERTIES_BYTES_MAX, PROPERTY_SEPA
 use rocketmq_protocol::message::record::Encoded;
 use rocketmq_protocol::message::{RecordHead, batch, sys_flag};
 
+use crate::commit::note_put;
 use crate::config::BrokerRole;
 use crate::put::{PutBatch, PutBatchResult, PutError, PutMessage, PutResult};
 use crate::shared::Core;
@@ -79,6 +80,7 @@ impl Core {
             encoder.clear();
             placed
         })?;
+        note_put();
         self.bound_staging(placed.staged_bytes)?;
         Ok(PutResult {
             physical_offset: placed.physical_offset,
@@ -114,6 +116,7 @@ impl Core {
             encoder.clear();
             result
         })?;
+        note_put();
         self.bound_staging(placed.staged_bytes)?;
         Ok(PutBatchResult {
             physical_offsets,

@@ -3,6 +3,7 @@
 //! Whoever has put messages commits before the answers leave. One commits at a time; it takes
 //! everything staged with it, so those who waited meanwhile find their records already done.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -31,9 +32,25 @@ pub(crate) struct Writer {
     round: Round,
 }
 
+thread_local! {
+    /// This thread has put messages since it committed last.
+    static OWES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread has put messages.
+pub(crate) fn note_put() {
+    OWES.set(true);
+}
+
 impl Core {
+    /// See [`crate::MessageStore::commit_own`].
+    pub(crate) fn commit_own(&self) -> Result<(), StoreError> {
+        if OWES.get() { self.commit() } else { Ok(()) }
+    }
+
     /// See [`crate::MessageStore::commit`].
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
+        OWES.set(false);
         let wanted = self.log.staged_end();
         let is_done = || wanted <= self.dispatched_end.load(Ordering::Acquire);
         let Some(mut writer) = self.writer_unless(&is_done) else { return Ok(()) };

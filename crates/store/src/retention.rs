@@ -76,6 +76,7 @@ impl Core {
     /// are to be deleted at any hour.
     pub(crate) fn check_disk(&self) -> bool {
         let config = self.settings();
+        self.check_last_segment();
         let physical = self.commit_log_ratio();
         let logical = self.consume_queue_ratio();
         let (log, queues) = (
@@ -92,7 +93,11 @@ impl Core {
             let reason = format!(
                 "{what} disk maybe full soon {ratio}, so mark disk full, storePathPhysic={path}"
             );
-            let advice = "free space on it or lower fileReservedTime";
+            let advice = format!(
+                "the limit is {} (-Drocketmq.broker.diskSpaceWarningLevelRatio in JAVA_OPT_EXT): \
+                 free space on it, lower fileReservedTime, or raise the limit",
+                warning_ratio()
+            );
             if self.state.refuse(Refusal::DiskFull, format!("{reason}; {advice}")) {
                 tracing::error!(target: "RocketmqStoreError", "{reason}");
             }
@@ -100,6 +105,18 @@ impl Core {
             tracing::info!(target: "RocketmqStore", "physic disk space OK {physical}, so mark disk ok, storePathPhysic={}", config.store_path_commit_log);
         }
         log.to_delete || queues.to_delete
+    }
+
+    /// A file that was removed while it is open takes what is written to it along.
+    fn check_last_segment(&self) {
+        let Some(last) = self.log.segments().last() else { return };
+        if last.path().try_exists().is_ok_and(|there| !there) {
+            let path = last.path().display();
+            let reason =
+                format!("{path} was removed from outside while messages are written to it");
+            self.state.fail(reason);
+            self.flusher.give_up();
+        }
     }
 
     /// One pass over commit log, consume queues and index.

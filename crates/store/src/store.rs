@@ -156,6 +156,15 @@ impl MessageStore {
         self.core.commit()
     }
 
+    /// [`MessageStore::commit`], if this thread has put anything since it committed last: a batch
+    /// of requests that only read does not fail with what others have put.
+    ///
+    /// # Errors
+    /// As for [`MessageStore::commit`].
+    pub fn commit_own(&self) -> Result<(), StoreError> {
+        self.core.commit_own()
+    }
+
     /// Calls back when everything before `end_offset` is on the disk: at once if it is already,
     /// else from the thread that flushes, or after `syncFlushTimeout`. The messages must be
     /// committed.
