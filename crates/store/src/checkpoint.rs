@@ -81,6 +81,11 @@ impl Checkpoint {
         self.index.store(ms, Ordering::Release);
     }
 
+    /// Every record stored before this is on the disk.
+    pub(crate) fn synced_before(&self) -> i64 {
+        (self.physical() - SLACK_MS).max(0)
+    }
+
     /// Everything stored before this is on the disk, in commit log and consume queues.
     pub(crate) fn min_timestamp(&self) -> i64 {
         (self.physical().min(self.logical()) - SLACK_MS).max(0)

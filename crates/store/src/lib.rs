@@ -24,6 +24,7 @@ mod put;
 mod queue_offsets;
 mod read;
 mod recover;
+mod repair;
 mod retention;
 mod runtime_info;
 mod segment;

@@ -20,6 +20,7 @@ use crate::get::ArrivalListener;
 use crate::index::{Index, IndexShape};
 use crate::io::{self, Defect, Disk, DiskOperation};
 use crate::recover::{self, Damage, Scan, Scanned};
+use crate::repair;
 use crate::retention;
 use crate::segments::{Allocator, Segments};
 use crate::shared::Core;
@@ -178,6 +179,7 @@ impl Recovery<'_> {
             tracing::warn!(target: "RocketmqStore", "consume queues lack messages from commit log offset {missing} on, read it again from there");
             scanned = self.scan(&range.beginning_at(Some(missing)))?;
         }
+        self.fill_unwritten(&mut scanned.damages, checkpoint)?;
         queues.settle();
         self.dispatcher.end_round()?;
         // What a process left in the page cache counts as on the disk from here on.
@@ -190,6 +192,33 @@ impl Recovery<'_> {
             queues.for_each_queue(|topic, queue_id, _min, max| table.set(topic, queue_id, max));
         });
         Ok(scanned.damages)
+    }
+
+    /// After a power cut some of the last blocks may be on the disk and others before them not.
+    /// That is no damage of what was promised to be there: such places are filled, and named in
+    /// the log, and the broker goes on.
+    fn fill_unwritten(
+        &self,
+        damages: &mut Vec<Damage>,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StoreError> {
+        let (segments, disk) = (self.log.segments(), self.log.disk());
+        let mut left = Vec::new();
+        for damage in damages.drain(..) {
+            let unsynced = self.abnormal && damage.newer_than >= checkpoint.synced_before();
+            let filled = unsynced
+                && repair::lacks_block(segments, &damage)?
+                && repair::fill(segments, disk, &damage)?;
+            if filled {
+                let lost =
+                    entries_within(&self.dispatcher.queues, damage.range.start, damage.range.end);
+                tracing::error!(target: "RocketmqStoreError", "the commit log from {} to {} was never written to the disk before the last end of the broker; lost: {}", damage.range.start, damage.range.end, lost.join(", "));
+            } else {
+                left.push(damage);
+            }
+        }
+        *damages = left;
+        Ok(())
     }
 
     /// Killed in the middle of building queues, they must be looked at thoroughly next time.

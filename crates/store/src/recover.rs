@@ -27,6 +27,8 @@ pub(crate) struct Damage {
     pub(crate) range: Range<i64>,
     /// What was found at its front.
     pub(crate) cause: String,
+    /// Store time of the last valid record before it.
+    pub(crate) newer_than: i64,
 }
 
 /// What a scan found.
@@ -44,6 +46,12 @@ pub(crate) struct Scanned {
     pub(crate) bytes: u64,
     /// Damaged parts, in order.
     pub(crate) damages: Vec<Damage>,
+}
+
+impl Scanned {
+    fn add_damage(&mut self, range: Range<i64>, cause: String) {
+        self.damages.push(Damage { range, cause, newer_than: self.last_timestamp });
+    }
 }
 
 /// What lies at a place of a segment.
@@ -79,7 +87,7 @@ impl Scan<'_> {
         loop {
             let Some(segment) = self.segments.find(at) else {
                 let Some(next) = self.segments.next_start(at) else { break };
-                scanned.damages.push(Damage { range: at..next, cause: MISSING.to_string() });
+                scanned.add_damage(at..next, MISSING.to_string());
                 at = next;
                 continue;
             };
@@ -101,7 +109,7 @@ impl Scan<'_> {
                     Some(next) => {
                         if next != segment.end() {
                             let range = segment.end()..next;
-                            scanned.damages.push(Damage { range, cause: MISSING.to_string() });
+                            scanned.add_damage(range, MISSING.to_string());
                         }
                         at = next;
                         scanned.end = next;
@@ -116,7 +124,7 @@ impl Scan<'_> {
                         tracing::info!(target: "RocketmqStore", "recover physics file end, no valid record from {at} on: {error}");
                         break;
                     };
-                    scanned.damages.push(Damage { range: at..next, cause: error.to_string() });
+                    scanned.add_damage(at..next, error.to_string());
                     at = next;
                 }
             }

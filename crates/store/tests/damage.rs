@@ -165,3 +165,40 @@ fn another_queue_file_size_is_a_clear_error() {
     assert!(error.to_string().contains("set mappedFileSizeCommitLog=4096"), "{error}");
     assert_eq!(all_bodies(&open(config(dir.path()))).len(), usize::from(MESSAGES));
 }
+
+#[test]
+fn a_block_that_never_reached_the_disk_is_filled_and_writing_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = |root: &Path| {
+        let mut config = config(root);
+        config.mapped_file_size_commit_log = 1 << 16;
+        config
+    };
+    let store = open(large(dir.path()));
+    for number in 0..MESSAGES {
+        put(&store, "T", 0, &[number + 1; 900]);
+    }
+    drop(store);
+    let path = segment_path(dir.path(), 0);
+    let mut content = std::fs::read(&path).unwrap();
+    content[8192..12288].fill(0);
+    std::fs::write(&path, content).unwrap();
+    mark_killed(dir.path());
+    for _ in 0..2 {
+        let store = open(large(dir.path()));
+        assert_eq!(store.writable(), Ok(()));
+        let found: Vec<u8> = bodies(&store, "T", 0, 0).iter().map(|body| body[0]).collect();
+        // 1002 bytes each: those that touch the bytes from 8192 to 12288.
+        let expected: Vec<u8> = (1..=MESSAGES).filter(|n| !(9..=13).contains(n)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(store.max_offset_in_queue("T", 0), i64::from(MESSAGES));
+        drop(store);
+        mark_killed(dir.path());
+    }
+    // The same hole in what was synced long ago is damage.
+    std::fs::write(dir.path().join("checkpoint"), [0x7f; 4096]).unwrap();
+    let mut content = std::fs::read(&path).unwrap();
+    content[16384..20480].fill(0);
+    std::fs::write(&path, content).unwrap();
+    assert!(open(large(dir.path())).writable().unwrap_err().contains("damaged"));
+}
