@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 logs=target/test
 mkdir -p "$logs"
 
-stages=${*:-fmt clippy deny shell-check cargo-test dist acceptance interop}
+stages=${*:-fmt clippy deny shell-check cargo-test dist instructions acceptance interop}
 
 run_stage() {
     case $1 in
@@ -16,6 +16,7 @@ run_stage() {
     clippy | deny | shell-check) make -s "$1" ;;
     cargo-test) cargo test --locked --workspace --no-fail-fast ;;
     dist) make -s dist ;;
+    instructions) tests/instructions.sh ;;
     acceptance) tests/dist/acceptance.sh ;;
     interop) tests/interop/run.sh ;;
     *)

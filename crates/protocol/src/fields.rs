@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use bytes::{BufMut, BytesMut};
 
 use crate::frame::{Frame, SerializeType};
-use crate::text::{put_escaped, unescape_into};
+use crate::text::{decimal, put_escaped, unescape_into};
 
 /// A header field that could not be read. The text is RocketMQ's, which clients match on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,18 +35,30 @@ pub(crate) struct FieldSpan {
     pub(crate) value: Span,
 }
 
-/// A run of header bytes; `escaped` says that it holds JSON escapes.
+/// A run of header bytes, which may hold JSON escapes. A frame carries 32 of them: kept small.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-    pub(crate) escaped: bool,
+    start: u32,
+    /// The highest bit says that there are escapes; a header has fewer than 2^24 bytes.
+    len: u32,
 }
 
 impl Span {
+    const ESCAPED: u32 = 1 << 31;
+
+    pub(crate) fn new(start: usize, len: usize, escaped: bool) -> Span {
+        let escaped = if escaped { Span::ESCAPED } else { 0 };
+        Span { start: start as u32, len: len as u32 | escaped }
+    }
+
+    pub(crate) fn is_escaped(self) -> bool {
+        self.len & Span::ESCAPED != 0
+    }
+
     pub(crate) fn of(self, header: &[u8]) -> &[u8] {
         let start = self.start as usize;
-        header.get(start..start + self.len as usize).unwrap_or_default()
+        let len = (self.len & !Span::ESCAPED) as usize;
+        header.get(start..start + len).unwrap_or_default()
     }
 }
 
@@ -113,8 +125,8 @@ impl<'a> Fields<'a> {
     /// look-up wins.
     pub fn get(&mut self, key: &str) -> Option<FieldValue<'a>> {
         let count = self.spans.len();
-        for step in 0..count {
-            let index = (self.next + step) % count;
+        let next = self.next.min(count);
+        for index in (next..count).chain(0..next) {
             let span = self.spans.get(index)?;
             if key_equals(span.key, self.header, key) {
                 self.next = index + 1;
@@ -146,7 +158,7 @@ impl<'a> Fields<'a> {
 }
 
 fn key_equals(span: Span, header: &[u8], key: &str) -> bool {
-    if !span.escaped {
+    if !span.is_escaped() {
         return span.of(header) == key.as_bytes();
     }
     FieldValue::new(span, header).text() == key
@@ -161,13 +173,17 @@ pub struct FieldValue<'a> {
 
 impl<'a> FieldValue<'a> {
     fn new(span: Span, header: &'a [u8]) -> FieldValue<'a> {
-        FieldValue { raw: span.of(header), escaped: span.escaped }
+        FieldValue { raw: span.of(header), escaped: span.is_escaped() }
     }
 
     /// The text; borrowed unless it holds escapes.
     pub fn text(self) -> Cow<'a, str> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            // Cheaper than the lossy conversion where nothing is lost, which is nearly always.
+            return match std::str::from_utf8(self.raw) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(self.raw),
+            };
         }
         let mut bytes = Vec::with_capacity(self.raw.len());
         unescape_into(&mut bytes, self.raw);
@@ -186,9 +202,14 @@ impl<'a> FieldValue<'a> {
         }
     }
 
+    /// Whether there is no text.
+    pub fn is_empty(self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// The text as a decimal number.
     pub fn int(self) -> Option<i64> {
-        std::str::from_utf8(self.raw).ok()?.parse().ok()
+        decimal(self.raw)
     }
 
     /// Java's `parseBoolean`: `true` in any case, all else is false.
@@ -196,6 +217,22 @@ impl<'a> FieldValue<'a> {
         self.raw.eq_ignore_ascii_case(b"true")
     }
 }
+
+/// Plain text, to be sent.
+impl<'a> From<&'a str> for FieldValue<'a> {
+    fn from(text: &'a str) -> FieldValue<'a> {
+        FieldValue { raw: text.as_bytes(), escaped: false }
+    }
+}
+
+/// Equal texts, however they are written.
+impl PartialEq for FieldValue<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for FieldValue<'_> {}
 
 /// A type that a header field can have.
 pub trait FieldType<'a>: Sized {
@@ -217,6 +254,17 @@ impl<'a> FieldType<'a> for Cow<'a, str> {
 
     fn encode(&self, key: &'static str, out: &mut FieldWriter<'_>) {
         out.text(key, self);
+    }
+}
+
+/// Text that the reader copies to a place of its own: unescaped there, without a string between.
+impl<'a> FieldType<'a> for FieldValue<'a> {
+    fn decode(key: &'static str, value: Option<FieldValue<'a>>) -> Result<Self, HeaderError> {
+        value.ok_or(HeaderError::Missing(key))
+    }
+
+    fn encode(&self, key: &'static str, out: &mut FieldWriter<'_>) {
+        out.text(key, &self.text());
     }
 }
 

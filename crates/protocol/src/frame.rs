@@ -206,7 +206,7 @@ impl Frame {
     pub fn remark(&self) -> Option<Cow<'_, str>> {
         let span = self.remark?;
         let raw = span.of(self.header_bytes());
-        if !span.escaped {
+        if !span.is_escaped() {
             return Some(String::from_utf8_lossy(raw));
         }
         let mut text = Vec::with_capacity(raw.len());
@@ -311,7 +311,7 @@ impl BinaryReader<'_> {
         if self.header.len() - self.at < len {
             return Err(malformed(self.at, "a text is longer than the header"));
         }
-        let span = Span { start: self.at as u32, len: len as u32, escaped: false };
+        let span = Span::new(self.at, len, false);
         self.at += len;
         Ok(span)
     }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::fields::{FieldType, FieldWriter, Fields, HeaderError, HeaderFields};
+use crate::fields::{FieldType, FieldValue, FieldWriter, Fields, HeaderError, HeaderFields};
 
 /// Text of a header, borrowed where it needs no unescaping.
 pub type Text<'a> = Cow<'a, str>;
@@ -66,7 +66,7 @@ headers! {
         sys_flag: i32 = "sysFlag",
         born_timestamp: i64 = "bornTimestamp",
         flag: i32 = "flag",
-        properties: Option<Text<'a>> = "properties",
+        properties: Option<FieldValue<'a>> = "properties",
         reconsume_times: Option<i32> = "reconsumeTimes",
         unit_mode: bool = "unitMode" or false,
         batch: bool = "batch" or false,
@@ -83,7 +83,7 @@ headers! {
         sys_flag: i32 = "f",
         born_timestamp: i64 = "g",
         flag: i32 = "h",
-        properties: Option<Text<'a>> = "i",
+        properties: Option<FieldValue<'a>> = "i",
         reconsume_times: Option<i32> = "j",
         unit_mode: bool = "k" or false,
         max_reconsume_times: Option<i32> = "l",
@@ -121,7 +121,7 @@ headers! {
         sys_flag: i32 = "sysFlag",
         born_timestamp: i64 = "bornTimestamp",
         flag: i32 = "flag",
-        properties: Option<Text<'a>> = "properties",
+        properties: Option<FieldValue<'a>> = "properties",
         reconsume_times: Option<i32> = "reconsumeTimes",
         unit_mode: bool = "unitMode" or false,
         born_host: Text<'a> = "bornHost",

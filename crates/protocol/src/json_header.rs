@@ -6,7 +6,7 @@
 use crate::fields::{FieldSpan, Span};
 use crate::frame::{Frame, FrameError, malformed, next_opaque};
 use crate::language::Language;
-use crate::text::hex4;
+use crate::text::{decimal, hex4, plain_run};
 
 /// How deep an unknown member may nest.
 const DEPTH_MAX: usize = 32;
@@ -123,8 +123,8 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Option<i32>, FrameError> {
         let at = self.at;
         let Some(span) = self.scalar()? else { return Ok(None) };
-        let text = std::str::from_utf8(span.of(self.header)).unwrap_or_default();
-        text.parse().map(Some).map_err(|_| malformed(at, "a 32-bit number should stand here"))
+        let number = decimal(span.of(self.header)).and_then(|number| i32::try_from(number).ok());
+        number.map(Some).ok_or_else(|| malformed(at, "a 32-bit number should stand here"))
     }
 
     /// A name, or the number of one.
@@ -146,18 +146,19 @@ impl Reader<'_> {
         let mut escaped = false;
         let mut at = start;
         loop {
-            match self.header.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at += self.escape_length(at)?;
-                }
-                Some(_) => at += 1,
-                None => return Err(malformed(at, "a string does not end")),
+            let rest = self.header.get(at..).unwrap_or_default();
+            let Some(run) = plain_run(rest) else {
+                return Err(malformed(self.header.len(), "a string does not end"));
+            };
+            at += run;
+            if rest.get(run) == Some(&b'"') {
+                break;
             }
+            escaped = true;
+            at += self.escape_length(at)?;
         }
         self.at = at + 1;
-        Ok(Span { start: start as u32, len: (at - start) as u32, escaped })
+        Ok(Span::new(start, at - start, escaped))
     }
 
     /// Length of the escape that starts at the backslash, checked to be a complete one.
@@ -181,7 +182,7 @@ impl Reader<'_> {
         if self.at == start {
             return Err(self.error("a value should stand here"));
         }
-        Ok(Span { start: start as u32, len: (self.at - start) as u32, escaped: false })
+        Ok(Span::new(start, self.at - start, false))
     }
 
     fn word(&mut self, word: &[u8]) -> bool {

@@ -17,6 +17,6 @@ pub mod topic;
 pub mod version;
 
 pub use code::{RequestCode, ResponseCode};
-pub use fields::{FieldWriter, Fields, HeaderError, HeaderFields, NoFields};
+pub use fields::{FieldValue, FieldWriter, Fields, HeaderError, HeaderFields, NoFields};
 pub use frame::{Frame, FrameError, FrameHead, SerializeType};
 pub use language::Language;

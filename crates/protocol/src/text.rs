@@ -96,6 +96,56 @@ pub(crate) fn hex4(digits: &[u8]) -> Option<u32> {
         .try_fold(0u32, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
+/// Digits that fit in 64 bits whatever they are.
+const SAFE_DIGITS: usize = 18;
+
+/// A decimal number with an optional sign, as `str::parse` reads it.
+pub(crate) fn decimal(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > SAFE_DIGITS {
+        return std::str::from_utf8(text).ok()?.parse().ok();
+    }
+    let mut number = 0;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+    }
+    Some(if is_negative { -number } else { number })
+}
+
+/// How many bytes come before the first quote or backslash. Eight bytes at a time: most names and
+/// values of a header are shorter than what pays for starting a vectorised search.
+pub(crate) fn plain_run(text: &[u8]) -> Option<usize> {
+    let mut chunks = text.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let word = chunk.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let found = zero_bytes(word ^ repeat(b'"')) | zero_bytes(word ^ repeat(b'\\'));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = chunks.remainder().iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    rest.map(|rest| at + rest)
+}
+
+const fn repeat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The highest bit of the first byte that is zero, and of none before it.
+fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeat(1)) & !word & repeat(0x80)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +158,43 @@ mod tests {
         let mut back = Vec::new();
         unescape_into(&mut back, &out);
         assert_eq!(back, "a\u{1}b\u{2}\"\\\n\u{7f}/é".as_bytes());
+    }
+
+    #[test]
+    fn reads_numbers_like_the_standard_library() {
+        for text in [
+            "0",
+            "-0",
+            "+7",
+            "-12",
+            "0012",
+            "123456789012345678",
+            "1234567890123456789",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "",
+            "-",
+            "+",
+            "1a",
+            "--1",
+            " 1",
+            "1 ",
+            "0000000000000000000000001",
+        ] {
+            assert_eq!(decimal(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_the_end_of_plain_text_near_and_far() {
+        for len in [0, 1, 15, 16, 17, 40] {
+            for end in ["\"", "\\"] {
+                let text = format!("{}{end}rest\"", "x".repeat(len));
+                assert_eq!(plain_run(text.as_bytes()), Some(len));
+            }
+            assert_eq!(plain_run("x".repeat(len).as_bytes()), None);
+        }
     }
 
     #[test]

@@ -284,14 +284,16 @@ fn put_one(
 ) -> Result<Sent, Refusal> {
     PROPERTIES.with_borrow_mut(|stored| {
         stored.clear();
-        stored.extend_from_slice(header.properties.as_deref().unwrap_or_default().as_bytes());
-        let waits = waits(stored);
-        refuse_unserved(stored, clear_delay)?;
-        properties::remove(stored, property::WAIT);
-        if clear_delay {
-            properties::remove(stored, property::DELAY);
+        if let Some(properties) = header.properties {
+            properties.append_to(stored);
         }
-        properties::remove(stored, property::CLUSTER);
+        let asked = Asked::by(stored);
+        asked.refuse_unserved(clear_delay)?;
+        take_out(stored, property::WAIT, asked.wait);
+        if clear_delay {
+            take_out(stored, property::DELAY, asked.delay);
+        }
+        take_out(stored, property::CLUSTER, asked.cluster);
         let cluster = settings.broker.broker_cluster_name.as_bytes();
         properties::append_bytes(stored, property::CLUSTER, cluster);
         let put = context.store.put(&PutMessage {
@@ -308,7 +310,7 @@ fn put_one(
             properties: stored,
         });
         let put = put.map_err(|error| put_refusal(context, error))?;
-        let waiting = waiting(settings, waits, put.end_offset);
+        let waiting = waiting(settings, asked.waits, put.end_offset);
         Ok(Sent {
             msg_id: put.message_id(),
             queue_id: header.queue_id,
@@ -331,10 +333,12 @@ fn put_batch(
     }
     PROPERTIES.with_borrow_mut(|stored| {
         stored.clear();
-        stored.extend_from_slice(header.properties.as_deref().unwrap_or_default().as_bytes());
-        let waits = waits(stored);
-        refuse_unserved(stored, false)?;
-        properties::remove(stored, property::CLUSTER);
+        if let Some(properties) = header.properties {
+            properties.append_to(stored);
+        }
+        let asked = Asked::by(stored);
+        asked.refuse_unserved(false)?;
+        take_out(stored, property::CLUSTER, asked.cluster);
         let cluster = settings.broker.broker_cluster_name.as_bytes();
         properties::append_bytes(stored, property::CLUSTER, cluster);
         let put = context.store.put_batch(&PutBatch {
@@ -349,7 +353,7 @@ fn put_batch(
             properties: stored,
         });
         let put = put.map_err(|error| put_refusal(context, error))?;
-        let waiting = waiting(settings, waits, put.end_offset);
+        let waiting = waiting(settings, asked.waits, put.end_offset);
         Ok(Sent {
             msg_id: put.message_ids(),
             queue_id: header.queue_id,
@@ -360,10 +364,66 @@ fn put_batch(
     })
 }
 
-/// Whether the sender waits for flush and replication: WAIT absent or true.
-fn waits(properties: &[u8]) -> bool {
-    properties::get(properties, property::WAIT)
-        .is_none_or(|value| value.eq_ignore_ascii_case(b"true"))
+/// What a message's properties ask of the broker, found in one pass over them.
+struct Asked {
+    /// The sender waits for flush and replication: WAIT is absent or true.
+    waits: bool,
+    /// It is the half of a transaction.
+    half: bool,
+    /// It is to be delivered later.
+    delayed: bool,
+    /// Which of the properties that the broker takes out are there.
+    wait: bool,
+    delay: bool,
+    cluster: bool,
+}
+
+impl Asked {
+    fn by(encoded: &[u8]) -> Asked {
+        let is_true = |value: &[u8]| value.eq_ignore_ascii_case(b"true");
+        let mut asked = Asked {
+            waits: true,
+            half: false,
+            delayed: false,
+            wait: false,
+            delay: false,
+            cluster: false,
+        };
+        // Of equal names the last counts, as in Java's map.
+        for (name, value) in properties::pairs(encoded) {
+            if name == property::WAIT.as_bytes() {
+                (asked.wait, asked.waits) = (true, is_true(value));
+            } else if name == property::TRANSACTION_PREPARED.as_bytes() {
+                asked.half = is_true(value);
+            } else if name == property::DELAY.as_bytes() {
+                let level = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                (asked.delay, asked.delayed) = (true, level.is_some_and(|level: i32| level > 0));
+            } else if name == property::CLUSTER.as_bytes() {
+                asked.cluster = true;
+            }
+        }
+        asked
+    }
+
+    /// Messages that this version cannot treat as they ask are refused, never stored as plain
+    /// ones.
+    fn refuse_unserved(&self, clear_delay: bool) -> Result<(), Refusal> {
+        let refusal = |text: &str| Err(refuse(ResponseCode::NO_PERMISSION, text.to_string()));
+        if self.half {
+            return refusal("transactional messages are not supported by this version");
+        }
+        if self.delayed && !clear_delay {
+            return refusal("delayed messages are not supported by this version");
+        }
+        Ok(())
+    }
+}
+
+/// Takes a property out, if it is there.
+fn take_out(encoded: &mut Vec<u8>, name: &str, is_there: bool) {
+    if is_there {
+        properties::remove(encoded, name);
+    }
 }
 
 /// What the answer waits for: the offset to be flushed, and whether a replica is missed.
@@ -372,22 +432,6 @@ fn waiting(settings: &Settings, waits: bool, end_offset: i64) -> (Option<i64>, b
     let flush = waits && store.flush_disk_type == FlushDiskType::SyncFlush;
     let replica = waits && store.broker_role == BrokerRole::SyncMaster;
     (flush.then_some(end_offset), replica)
-}
-
-/// Messages that this version cannot treat as they ask are refused, never stored as plain ones.
-fn refuse_unserved(stored: &[u8], clear_delay: bool) -> Result<(), Refusal> {
-    let is_true = |value: &[u8]| value.eq_ignore_ascii_case(b"true");
-    if properties::get(stored, property::TRANSACTION_PREPARED).is_some_and(is_true) {
-        let text = "transactional messages are not supported by this version";
-        return Err(refuse(ResponseCode::NO_PERMISSION, text));
-    }
-    let delayed = properties::get_text(stored, property::DELAY)
-        .is_some_and(|level| level.parse::<i32>().is_ok_and(|level| level > 0));
-    if delayed && !clear_delay {
-        let text = "delayed messages are not supported by this version";
-        return Err(refuse(ResponseCode::NO_PERMISSION, text));
-    }
-    Ok(())
 }
 
 /// Code and text of a message that was not stored (contract `requests.md` 1.4).
