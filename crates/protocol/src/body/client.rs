@@ -20,6 +20,7 @@ pub struct SubscriptionData {
     /// Always false: filter servers are gone.
     pub class_filter_mode: bool,
     /// Hashes of the tags.
+    #[serde(with = "rocketmq_common::fastjson::inline")]
     pub code_set: BTreeSet<i32>,
     /// [`EXPRESSION_TAG`] or [`EXPRESSION_SQL92`].
     pub expression_type: String,
@@ -28,6 +29,7 @@ pub struct SubscriptionData {
     /// When the subscription was made, ms.
     pub sub_version: i64,
     /// The tags; empty for all.
+    #[serde(with = "rocketmq_common::fastjson::inline")]
     pub tags_set: BTreeSet<String>,
     /// Topic.
     pub topic: String,

@@ -78,7 +78,7 @@ async fn broker_status(session: &Session) -> Result<(), Failure> {
             table.iter().for_each(|(key, value)| outln!("{key:<32}: {value}"));
         }
     } else if let Some(cluster) = given.get("c") {
-        for address in addresses(session, cluster).await? {
+        for address in session.masters_and_slaves(cluster).await? {
             match admin.broker_runtime_info(&address).await {
                 Ok(table) if given.json() => drop(tables.insert(address, table)),
                 Ok(table) => {
@@ -93,17 +93,6 @@ async fn broker_status(session: &Session) -> Result<(), Failure> {
         json(&tables);
     }
     Ok(())
-}
-
-/// Addresses of every master and slave of a cluster.
-async fn addresses(session: &Session, cluster: &str) -> Result<Vec<String>, Failure> {
-    let info = session.cluster_info().await?;
-    let Some(names) = info.cluster_addr_table.get(cluster) else {
-        outln!("{NO_CLUSTER}");
-        return Ok(Vec::new());
-    };
-    let data = names.iter().filter_map(|name| info.broker_addr_table.get(name));
-    Ok(data.flat_map(|data| data.broker_addrs.values().cloned()).collect())
 }
 
 async fn update_broker_config(session: &Session) -> Result<(), Failure> {

@@ -79,6 +79,17 @@ impl Session {
         Ok(masters(&self.cluster_info().await?, cluster))
     }
 
+    /// Addresses of every master and slave of a cluster; prints [`NO_CLUSTER`] when there is none.
+    pub(crate) async fn masters_and_slaves(&self, cluster: &str) -> Result<Vec<String>, Failure> {
+        let info = self.cluster_info().await?;
+        let Some(names) = info.cluster_addr_table.get(cluster) else {
+            out!("{NO_CLUSTER}");
+            return Ok(Vec::new());
+        };
+        let data = names.iter().filter_map(|name| info.broker_addr_table.get(name));
+        Ok(data.flat_map(|data| data.broker_addrs.values().cloned()).collect())
+    }
+
     /// The brokers that `-b` or `-c` name: that one, or the masters of the cluster.
     pub(crate) async fn targets(&self) -> Result<Vec<String>, Failure> {
         if let Some(address) = self.given.get("b") {

@@ -1,7 +1,11 @@
-//! queryMsgById, queryMsgByKey, queryMsgByUniqueKey.
+//! queryMsgById, queryMsgByKey, queryMsgByUniqueKey, queryMsgByOffset.
+
+use rocketmq_client::{ClientError, MessageQueue, PullConsumer};
+use rocketmq_protocol::ResponseCode;
 
 use super::command::{Command, Session};
 use super::failure::Failure;
+use super::message_print::TOOLS_GROUP;
 use super::message_view::print_message;
 use crate::options::{flag, optional, required};
 use crate::out::{Table, out, outln};
@@ -40,6 +44,19 @@ pub(crate) const QUERY_BY_UNIQUE_KEY: Command = Command {
         flag("a", "showAll", "Print all message, the limit is 32"),
     ],
     run: |session| Box::pin(query_by_unique_key(session)),
+};
+
+pub(crate) const QUERY_BY_OFFSET: Command = Command {
+    name: "queryMsgByOffset",
+    class: "QueryMsgByOffsetSubCommand",
+    description: "Query Message by offset",
+    options: &[
+        required("t", "topic", "topic name"),
+        required("b", "brokerName", "Broker Name"),
+        required("i", "queueId", "Queue Id"),
+        required("o", "offset", "Queue Offset"),
+    ],
+    run: |session| Box::pin(query_by_offset(session)),
 };
 
 async fn query_by_id(session: &Session) -> Result<(), Failure> {
@@ -91,4 +108,25 @@ async fn query_by_unique_key(session: &Session) -> Result<(), Failure> {
         print_message(session, message, false).await?;
     }
     Ok(())
+}
+
+async fn query_by_offset(session: &Session) -> Result<(), Failure> {
+    let given = &session.given;
+    let queue = MessageQueue {
+        topic: given.text("t").to_string(),
+        broker_name: given.text("b").to_string(),
+        queue_id: given.number("i", 0)?,
+    };
+    let offset = given.number("o", 0)?;
+    let consumer = PullConsumer::start(TOOLS_GROUP, session.admin.client_config()).await?;
+    let pulled = consumer.pull(&queue, "*", offset, 1).await;
+    consumer.shutdown().await;
+    // Java prints nothing when there is no such message.
+    match pulled?.messages.first() {
+        Some(message) => print_message(session, message, true).await,
+        None => {
+            session.note(&ClientError::client(ResponseCode::NO_MESSAGE, "no such message").into());
+            Ok(())
+        }
+    }
 }

@@ -55,3 +55,22 @@ async fn print_tracks(session: &Session, message: &MessageExt) {
         Err(error) => session.complain(error),
     }
 }
+
+/// The one-line form: `MSGID: <id> <MessageExt> BODY: <text>`.
+pub(crate) fn print_line(message: &MessageExt, charset: &str, with_body: bool) {
+    let body = match with_body {
+        true => decode(&message.message.body, charset),
+        false => "NOT PRINT BODY".to_string(),
+    };
+    outln!("MSGID: {} {message} BODY: {body}", message.msg_id());
+}
+
+/// A body as text: UTF-8, or one byte a character for the charsets that are so.
+fn decode(body: &[u8], charset: &str) -> String {
+    match charset.to_ascii_uppercase().as_str() {
+        "ISO-8859-1" | "LATIN1" | "US-ASCII" | "ASCII" => {
+            body.iter().map(|byte| char::from(*byte)).collect()
+        }
+        _ => String::from_utf8_lossy(body).into_owned(),
+    }
+}

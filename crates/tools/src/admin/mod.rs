@@ -2,20 +2,31 @@
 //!
 //! Each command is declared once, in [`COMMANDS`]; the help lists derive from it.
 
+mod acl;
 mod broker;
 mod cluster;
 mod command;
+mod connection;
+mod consume_stats;
 mod consumer;
+mod consumer_status;
 mod export;
 mod failure;
 mod group;
 mod message;
+mod message_print;
 mod message_view;
+mod monitor;
 mod name_server;
+mod offset;
 mod order;
+mod query_cq;
+mod running_info;
+mod send;
 mod stats_all;
 mod topic;
 mod topic_view;
+mod trace;
 
 use rocketmq_client::admin::AdminClient;
 use rocketmq_common::{home, logging};
@@ -40,22 +51,44 @@ const COMMANDS: &[Command] = &[
     message::QUERY_BY_ID,
     message::QUERY_BY_KEY,
     message::QUERY_BY_UNIQUE_KEY,
+    message::QUERY_BY_OFFSET,
+    trace::QUERY_TRACE,
+    message_print::PRINT_MSG,
+    message_print::PRINT_MSG_BY_QUEUE,
+    send::SEND_MSG_STATUS,
+    consume_stats::BROKER_CONSUME_STATS,
+    connection::PRODUCER_CONNECTION,
+    connection::CONSUMER_CONNECTION,
     consumer::CONSUMER_PROGRESS,
+    consumer_status::CONSUMER_STATUS,
+    offset::CLONE_GROUP_OFFSET,
     cluster::CLUSTER_LIST,
     topic_view::TOPIC_LIST,
     name_server::UPDATE_KV_CONFIG,
     name_server::DELETE_KV_CONFIG,
     name_server::WIPE_WRITE_PERM,
     name_server::ADD_WRITE_PERM,
+    offset::RESET_OFFSET_BY_TIME,
     order::UPDATE_ORDER_CONF,
     broker::CLEAN_EXPIRED_CQ,
     broker::CLEAN_UNUSED_TOPIC,
+    monitor::START_MONITORING,
     stats_all::STATS_ALL,
     topic_view::ALLOCATE_MQ,
+    send::CHECK_MSG_SEND_RT,
+    send::CLUSTER_RT,
     name_server::GET_NAMESRV_CONFIG,
     name_server::UPDATE_NAMESRV_CONFIG,
     broker::GET_BROKER_CONFIG,
     group::GET_CONSUMER_CONFIG,
+    query_cq::QUERY_CQ,
+    send::SEND_MESSAGE,
+    message_print::CONSUME_MESSAGE,
+    acl::UPDATE_ACL_CONFIG,
+    acl::DELETE_ACCESS_CONFIG,
+    acl::CLUSTER_ACL_CONFIG_VERSION,
+    acl::UPDATE_GLOBAL_WHITE_ADDR,
+    acl::GET_ACCESS_CONFIG,
     export::EXPORT_METADATA,
     export::EXPORT_CONFIGS,
     export::EXPORT_METRICS,
@@ -186,12 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_commands_is_javas_as_far_as_they_are_there() {
-        let java = recorded().into_iter().find(|call| call.cmd.is_empty()).unwrap().out;
-        let mut java = java.lines();
-        for line in help().lines() {
-            assert!(java.any(|known| known == line), "{line}");
-        }
+    fn the_list_of_commands_is_javas() {
+        let java = recorded().into_iter().find(|call| call.cmd.is_empty()).unwrap();
+        assert_eq!(help(), java.out);
     }
 
     #[test]
