@@ -172,6 +172,8 @@ impl Broker {
         if let Err(error) = context.offsets.persist() {
             tracing::error!(target: LOGGER, "{error}");
         }
+        context.topics.flush();
+        context.groups.flush();
     }
 }
 

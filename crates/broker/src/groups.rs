@@ -5,12 +5,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
 use rocketmq_common::{clock, durable, fastjson};
 use rocketmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use rocketmq_protocol::topic::SYSTEM_GROUP_PREFIX;
 
 use crate::LOGGER;
+use crate::table::{Pending, Table};
 
 /// Groups that every broker has.
 const BUILT_IN: [&str; 7] = [
@@ -24,11 +24,13 @@ const BUILT_IN: [&str; 7] = [
 ];
 
 /// The table of groups and its file.
-pub struct Groups {
-    path: PathBuf,
-    table: RwLock<HashMap<Box<str>, Arc<SubscriptionGroupConfig>>>,
-    version: Mutex<DataVersion>,
-    writing: Mutex<()>,
+pub struct Groups(Table<SubscriptionGroupConfig>);
+
+fn wrapper(
+    data_version: DataVersion,
+    subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
+) -> SubscriptionGroupWrapper {
+    SubscriptionGroupWrapper { data_version, subscription_group_table }
 }
 
 fn named(name: &str) -> SubscriptionGroupConfig {
@@ -55,74 +57,74 @@ impl Groups {
             version = file.data_version;
             tracing::info!(target: LOGGER, thread = "main", "load {} OK", path.display());
         }
-        Ok(Groups {
-            path,
-            table: RwLock::new(table),
-            version: Mutex::new(version),
-            writing: Mutex::default(),
-        })
+        let encode = |version, groups| {
+            fastjson::to_pretty(&wrapper(version, groups)).map_err(io::Error::other)
+        };
+        Ok(Groups(Table::new(path, encode, table, version)))
     }
 
-    /// The settings of a group; an unknown one is created if that is allowed.
+    /// The settings of a group; an unknown one is created if that is allowed. The file follows.
     pub fn get_or_create(
         &self,
         group: &str,
         auto_create: bool,
     ) -> Option<Arc<SubscriptionGroupConfig>> {
-        if let Some(known) = self.table.read().get(group) {
-            return Some(Arc::clone(known));
+        if let Some(known) = self.0.get(group) {
+            return Some(known);
         }
         if !auto_create && !group.starts_with(SYSTEM_GROUP_PREFIX) {
             return None;
         }
-        let created = {
-            let mut table = self.table.write();
-            let place = table.entry(group.into());
-            Arc::clone(place.or_insert_with(|| Arc::new(named(group))))
-        };
-        tracing::info!(target: LOGGER, "auto create a subscription group, {created}");
-        if let Err(error) = self.changed() {
-            tracing::error!(target: LOGGER, "{error}");
+        let (config, created) = self.0.get_or_insert(group, || named(group));
+        if created {
+            tracing::info!(target: LOGGER, "auto create a subscription group, {config}");
         }
-        Some(created)
+        Some(config)
     }
 
-    /// Creates or changes a group and writes the file.
-    pub fn update(&self, config: SubscriptionGroupConfig) -> io::Result<()> {
-        let name = config.group_name.clone();
-        let old = self.table.write().insert(name.into(), Arc::new(config.clone()));
-        match old {
+    /// Creates or changes a group; the file follows.
+    pub fn update(&self, config: SubscriptionGroupConfig) {
+        match self.0.insert(&config.group_name, config.clone()) {
             Some(old) => {
                 tracing::info!(target: LOGGER, "update subscription group config, old: {old} new: {config}")
             }
             None => tracing::info!(target: LOGGER, "create new subscription group, {config}"),
         }
-        self.changed()
     }
 
-    /// Forgets a group and writes the file.
-    pub fn delete(&self, group: &str) -> io::Result<()> {
-        let Some(old) = self.table.write().remove(group) else {
-            tracing::warn!(target: LOGGER, "delete subscription group failed, subscription groupName: {group} not exist");
-            return Ok(());
-        };
-        tracing::info!(target: LOGGER, "delete subscription group OK, subscription group:{old}");
-        self.changed()
+    /// Stops a group from consuming.
+    pub fn disable_consume(&self, group: &str) {
+        self.0.change_each(|name, config| {
+            (name == group && config.consume_enable)
+                .then(|| SubscriptionGroupConfig { consume_enable: false, ..config.clone() })
+        });
+    }
+
+    /// Forgets a group; the file follows.
+    pub fn delete(&self, group: &str) {
+        match self.0.remove(group) {
+            Some(old) => {
+                tracing::info!(target: LOGGER, "delete subscription group OK, subscription group:{old}")
+            }
+            None => {
+                tracing::warn!(target: LOGGER, "delete subscription group failed, subscription groupName: {group} not exist")
+            }
+        }
+    }
+
+    /// The write of every change so far, unless the file holds them.
+    pub fn pending(&self) -> Option<Pending> {
+        self.0.pending()
+    }
+
+    /// Waits until the file holds every change.
+    pub fn flush(&self) {
+        self.0.flush();
     }
 
     /// The whole table.
     pub fn snapshot(&self) -> SubscriptionGroupWrapper {
-        let table = self.table.read();
-        let groups: BTreeMap<_, _> =
-            table.iter().map(|(name, config)| (name.to_string(), (**config).clone())).collect();
-        let data_version = *self.version.lock();
-        SubscriptionGroupWrapper { data_version, subscription_group_table: groups }
-    }
-
-    fn changed(&self) -> io::Result<()> {
-        let _writing = self.writing.lock();
-        self.version.lock().next(clock::now_ms());
-        let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
-        durable::replace(&self.path, text.as_bytes())
+        let (version, groups) = self.0.snapshot();
+        wrapper(version, groups)
     }
 }

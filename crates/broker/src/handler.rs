@@ -8,7 +8,8 @@ use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
-    Answer, admin, client, consumption, offset, pull, query, respond, send, settings, topic,
+    Answer, admin, client, consumption, offset, pull, query, respond, respond_when_written, send,
+    settings, topic,
 };
 
 /// Name of the logger of connections.
@@ -38,14 +39,11 @@ impl Handler {
             RequestCode::GET_ALL_CONSUMER_OFFSET => offset::all,
             RequestCode::GET_ALL_DELAY_OFFSET => offset::delays,
             RequestCode::CLONE_GROUP_OFFSET => offset::clone_group,
-            RequestCode::DELETE_TOPIC_IN_BROKER => topic::delete,
             RequestCode::GET_ALL_TOPIC_CONFIG => topic::all,
             RequestCode::GET_TOPIC_STATS_INFO => topic::stats,
             RequestCode::QUERY_TOPIC_CONSUME_BY_WHO => topic::consumed_by,
             RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER => topic::system_topics,
-            RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => topic::update_group,
             RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => topic::all_groups,
-            RequestCode::DELETE_SUBSCRIPTIONGROUP => topic::delete_group,
             RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE => topic::clean_expired,
             RequestCode::CLEAN_UNUSED_TOPIC => topic::clean_unused,
             RequestCode::GET_CONSUMER_CONNECTION_LIST => consumption::consumer_connections,
@@ -98,6 +96,18 @@ impl RequestHandler for Handler {
             }
             RequestCode::GET_CONSUMER_RUNNING_INFO | RequestCode::CONSUME_MESSAGE_DIRECTLY => {
                 admin::relay(context, call);
+            }
+            RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => {
+                let answer = topic::update_group(context, &call.frame);
+                respond_when_written(context, call, answer);
+            }
+            RequestCode::DELETE_SUBSCRIPTIONGROUP => {
+                let answer = topic::delete_group(context, &call.frame);
+                respond_when_written(context, call, answer);
+            }
+            RequestCode::DELETE_TOPIC_IN_BROKER => {
+                let answer = topic::delete(context, &call.frame);
+                respond_when_written(context, call, answer);
             }
             code => match self.simple(&call) {
                 Some(answer) => respond(call, answer),

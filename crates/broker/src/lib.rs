@@ -5,6 +5,7 @@
 
 mod broker;
 pub mod cli;
+mod compressed_body;
 mod config;
 pub mod consumers;
 pub mod context;
@@ -18,6 +19,7 @@ pub mod processor;
 mod producers;
 mod runtime_info;
 mod stats;
+pub mod table;
 mod topics;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};

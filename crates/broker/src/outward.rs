@@ -1,5 +1,6 @@
 //! The broker's calls to the name servers (contract `broker.md` 5, `requests.md` N).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::LOGGER;
+use crate::compressed_body;
 use crate::context::BrokerContext;
 
 /// How long UNREGISTER_BROKER and QUERY_DATA_VERSION may take.
@@ -42,7 +44,21 @@ pub struct Outward {
     runtime: Handle,
     /// Set once the context exists: registrations run in tasks of their own.
     context: Mutex<Weak<BrokerContext>>,
+    changed: Mutex<Changed>,
 }
+
+/// Topics that the name servers are to be told of.
+#[derive(Default)]
+struct Changed {
+    topics: BTreeSet<String>,
+    /// A task is telling them.
+    is_running: bool,
+    /// The next registration must hold every topic.
+    all_next: bool,
+}
+
+/// A name server was not reached, or refused.
+struct Missed;
 
 impl Outward {
     /// No connection is made yet. Must be called inside the runtime.
@@ -52,6 +68,7 @@ impl Outward {
             servers: Mutex::default(),
             runtime: Handle::current(),
             context: Mutex::default(),
+            changed: Mutex::default(),
         };
         outward.set_servers(namesrv_addr);
         outward
@@ -73,18 +90,63 @@ impl Outward {
         self.servers.lock().clone()
     }
 
+    /// Registers one changed topic in a task of its own. Changes that come while a registration is
+    /// on its way go together with the next one.
+    pub fn register_topic_soon(&self, topic: &str) {
+        let mut changed = self.changed.lock();
+        changed.topics.insert(topic.to_string());
+        if std::mem::replace(&mut changed.is_running, true) {
+            return;
+        }
+        drop(changed);
+        let context = self.context.lock().clone();
+        self.runtime.spawn(async move {
+            if let Some(context) = context.upgrade() {
+                context.outward.register_changed(&context).await;
+            }
+        });
+    }
+
     /// Registers all topics in a task of its own.
-    pub fn register_topic_soon(&self, _: &BrokerContext) {
+    pub fn register_all_soon(&self) {
         let Some(context) = self.context.lock().upgrade() else { return };
         self.runtime.spawn(async move { context.outward.register_all(&context, true).await });
+    }
+
+    /// Registers what changed, until nothing more has.
+    async fn register_changed(&self, context: &BrokerContext) {
+        loop {
+            let (topics, all) = {
+                let mut changed = self.changed.lock();
+                if changed.topics.is_empty() {
+                    changed.is_running = false;
+                    return;
+                }
+                (std::mem::take(&mut changed.topics), changed.all_next)
+            };
+            let mut table = registered_topics(context);
+            if !all {
+                table.topic_config_table.retain(|name, _| topics.contains(name));
+            }
+            self.register(context, table, true).await;
+        }
     }
 
     /// Registers all topics with every name server at once; unless forced, only with those that
     /// do not know this state yet.
     pub async fn register_all(&self, context: &BrokerContext, force: bool) {
+        self.register(context, registered_topics(context), force).await;
+    }
+
+    async fn register(
+        &self,
+        context: &BrokerContext,
+        topics: TopicConfigSerializeWrapper,
+        force: bool,
+    ) {
         let settings = context.settings();
-        let topics = registered_topics(context);
         let mut order: Option<KvTable> = None;
+        let mut is_missed = false;
         let mut calls = JoinSet::new();
         for server in self.servers() {
             let registration = Registration {
@@ -98,14 +160,16 @@ impl Outward {
             calls.spawn(registration.run());
         }
         while let Some(done) = calls.join_next().await {
-            if let Ok(Some(table)) = done {
-                order.get_or_insert(table);
+            match done {
+                Ok(Ok(Some(table))) => drop(order.get_or_insert(table)),
+                Ok(Ok(None)) => {}
+                Ok(Err(Missed)) | Err(_) => is_missed = true,
             }
         }
-        if let Some(table) = order
-            && let Err(error) = context.topics.set_ordered(&table.table)
-        {
-            tracing::error!(target: LOGGER, "{error}");
+        // A name server that missed changes takes the next ones for all there were.
+        self.changed.lock().all_next = is_missed;
+        if let Some(table) = order {
+            context.topics.set_ordered(&table.table);
         }
     }
 
@@ -168,19 +232,19 @@ struct Registration {
 
 impl Registration {
     /// Returns the table of ordered topics that the name server has.
-    async fn run(self) -> Option<KvTable> {
+    async fn run(self) -> Result<Option<KvTable>, Missed> {
         if self.ask_first && !self.is_changed().await {
-            return None;
+            return Ok(None);
         }
         let broker = &self.settings.broker;
         match self.register().await {
             Ok(order) => {
                 tracing::info!(target: LOGGER, thread = THREAD, "register broker[{}]to name server {} OK", broker.broker_id, self.server);
-                order
+                Ok(order)
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, thread = THREAD, "registerBroker Exception, {}, {error}", self.server);
-                None
+                Err(Missed)
             }
         }
     }
@@ -204,7 +268,10 @@ impl Registration {
             filter_server_list: Some(Vec::new()),
             topic_config_serialize_wrapper: self.topics.clone(),
         };
-        let body = fastjson::to_vec(&body).map_err(|error| error.to_string())?;
+        let body = match broker.compressed_register {
+            true => compressed_body::encode(&body).map_err(|error| error.to_string())?,
+            false => fastjson::to_vec(&body).map_err(|error| error.to_string())?,
+        };
         let ha_port = self.settings.server.listen_port + 1;
         let header = RegisterBrokerRequestHeader {
             broker_name: broker.broker_name.as_str().into(),
@@ -212,7 +279,7 @@ impl Registration {
             cluster_name: broker.broker_cluster_name.as_str().into(),
             ha_server_addr: format!("{}:{ha_port}", broker.broker_ip2).into(),
             broker_id: broker.broker_id,
-            compressed: false,
+            compressed: broker.compressed_register,
             body_crc32: crc32(&body),
         };
         let request = Request::new(RequestCode::REGISTER_BROKER).fields(&header).body(body);

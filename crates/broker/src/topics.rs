@@ -5,22 +5,25 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
 use rocketmq_common::{clock, durable, fastjson};
 use rocketmq_protocol::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use rocketmq_protocol::topic::{self, permission};
 
 use crate::LOGGER;
 use crate::config::BrokerConfig;
+use crate::table::{Pending, Table};
 
 /// The table of topics and its file.
 pub struct Topics {
-    path: PathBuf,
-    table: RwLock<HashMap<Box<str>, Arc<TopicConfig>>>,
-    version: Mutex<DataVersion>,
+    table: Table<TopicConfig>,
     system: BTreeSet<String>,
-    /// One writer of the file at a time, in the order of the changes.
-    writing: Mutex<()>,
+}
+
+fn wrapper(
+    data_version: DataVersion,
+    topic_config_table: BTreeMap<String, TopicConfig>,
+) -> TopicConfigSerializeWrapper {
+    TopicConfigSerializeWrapper { data_version, topic_config_table }
 }
 
 impl Topics {
@@ -53,18 +56,15 @@ impl Topics {
         {
             Arc::make_mut(base).perm &= !permission::INHERIT;
         }
-        Ok(Topics {
-            path,
-            table: RwLock::new(table),
-            version: Mutex::new(version),
-            system,
-            writing: Mutex::default(),
-        })
+        let encode = |version, topics| {
+            fastjson::to_pretty(&wrapper(version, topics)).map_err(io::Error::other)
+        };
+        Ok(Topics { table: Table::new(path, encode, table, version), system })
     }
 
     /// The settings of a topic.
     pub fn get(&self, topic: &str) -> Option<Arc<TopicConfig>> {
-        self.table.read().get(topic).cloned()
+        self.table.get(topic)
     }
 
     /// Whether tools may not create or delete it.
@@ -79,51 +79,54 @@ impl Topics {
 
     /// State of the table.
     pub fn version(&self) -> DataVersion {
-        *self.version.lock()
+        self.table.version()
     }
 
     /// The whole table.
     pub fn snapshot(&self) -> TopicConfigSerializeWrapper {
-        let table = self.table.read();
-        let topics: BTreeMap<_, _> =
-            table.iter().map(|(name, config)| (name.to_string(), (**config).clone())).collect();
-        TopicConfigSerializeWrapper { data_version: self.version(), topic_config_table: topics }
+        let (version, topics) = self.table.snapshot();
+        wrapper(version, topics)
     }
 
     /// Names of all topics.
     pub fn names(&self) -> Vec<String> {
-        self.table.read().keys().map(|name| name.to_string()).collect()
+        self.table.names()
     }
 
-    /// Creates or changes a topic and writes the file.
-    pub fn update(&self, config: TopicConfig) -> io::Result<()> {
-        let old = {
-            let mut table = self.table.write();
-            table.insert(config.topic_name.clone().into(), Arc::new(config.clone()))
-        };
-        match old {
+    /// Creates or changes a topic; the file follows.
+    pub fn update(&self, config: TopicConfig) {
+        match self.table.insert(&config.topic_name, config.clone()) {
             Some(old) => {
                 tracing::info!(target: LOGGER, "update topic config, old:[{old}] new:[{config}]")
             }
             None => tracing::info!(target: LOGGER, "create new topic [{config}]"),
         }
-        self.changed()
     }
 
-    /// Creates a topic unless it is there; returns its settings, and whether it is new.
-    pub fn create(&self, config: TopicConfig) -> io::Result<(Arc<TopicConfig>, bool)> {
-        let created = {
-            let mut table = self.table.write();
-            if let Some(known) = table.get(config.topic_name.as_str()) {
-                return Ok((Arc::clone(known), false));
-            }
-            let created = Arc::new(config);
-            table.insert(created.topic_name.clone().into(), Arc::clone(&created));
-            created
-        };
-        tracing::info!(target: LOGGER, "create new topic {created}");
-        self.changed()?;
-        Ok((created, true))
+    /// Creates a topic unless it is there; returns its settings, and whether it is new. The file
+    /// follows.
+    pub fn create(&self, config: TopicConfig) -> (Arc<TopicConfig>, bool) {
+        let name = config.topic_name.clone();
+        let (config, created) = self.table.get_or_insert(&name, || config);
+        if created {
+            tracing::info!(target: LOGGER, "create new topic {config}");
+        }
+        (config, created)
+    }
+
+    /// The write of every change so far, unless the file holds them.
+    pub fn pending(&self) -> Option<Pending> {
+        self.table.pending()
+    }
+
+    /// The write of a topic's settings, unless the file holds them.
+    pub fn pending_of(&self, topic: &str) -> Option<Pending> {
+        self.table.pending_of(topic)
+    }
+
+    /// Waits until the file holds every change.
+    pub fn flush(&self) {
+        self.table.flush();
     }
 
     /// What an unknown topic is created with when a message is sent to it; `None` if the base
@@ -146,40 +149,28 @@ impl Topics {
         Some(config)
     }
 
-    /// Forgets a topic and writes the file.
-    pub fn delete(&self, topic: &str) -> io::Result<()> {
-        let old = self.table.write().remove(topic);
-        match old {
+    /// Forgets a topic; the file follows.
+    pub fn delete(&self, topic: &str) {
+        match self.table.remove(topic) {
             Some(old) => {
-                tracing::info!(target: LOGGER, "delete topic config OK, topic: {old}");
-                self.changed()
+                tracing::info!(target: LOGGER, "delete topic config OK, topic: {old}")
             }
             None => {
-                tracing::warn!(target: LOGGER, "delete topic config failed, topic: {topic} not exists");
-                Ok(())
+                tracing::warn!(target: LOGGER, "delete topic config failed, topic: {topic} not exists")
             }
         }
     }
 
     /// Sets which topics are consumed in order, as the name servers have it.
-    pub fn set_ordered(&self, ordered: &BTreeMap<String, String>) -> io::Result<()> {
-        let mut any = false;
-        for (name, config) in self.table.write().iter_mut() {
-            let order = ordered.contains_key(&**name);
-            if config.order != order {
-                Arc::make_mut(config).order = order;
-                any = true;
-                tracing::info!(target: LOGGER, "update order topic config, topic={name}, order={order}");
+    pub fn set_ordered(&self, ordered: &BTreeMap<String, String>) {
+        self.table.change_each(|name, config| {
+            let order = ordered.contains_key(name);
+            if config.order == order {
+                return None;
             }
-        }
-        if any { self.changed() } else { Ok(()) }
-    }
-
-    fn changed(&self) -> io::Result<()> {
-        let _writing = self.writing.lock();
-        self.version.lock().next(clock::now_ms());
-        let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
-        durable::replace(&self.path, text.as_bytes())
+            tracing::info!(target: LOGGER, "update order topic config, topic={name}, order={order}");
+            Some(TopicConfig { order, ..config.clone() })
+        });
     }
 }
 

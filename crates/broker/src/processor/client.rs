@@ -4,22 +4,25 @@ use std::sync::Arc;
 
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{
-    CheckClientBody, ConsumerIdList, HeartbeatData, LockBatchBody, LockOkBody,
+    CheckClientBody, ConsumerIdList, HeartbeatData, LockBatchBody, LockOkBody, TopicConfig,
 };
 use rocketmq_protocol::header::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
 use rocketmq_protocol::topic::{RETRY_PREFIX, permission};
 use rocketmq_protocol::{Frame, RequestCode};
 use rocketmq_remoting::{Call, Connection, Request};
 
-use super::{Answer, Refusal, failed, json, parse, respond, send};
+use super::{Answer, Refusal, failed, json, parse, respond, respond_when_written, send};
 use crate::LOGGER;
 use crate::consumers::ClientChannel;
 use crate::context::BrokerContext;
 
+/// Bit of a topic's system flag: its subscribers are units.
+const UNIT_SUBSCRIPTION: i32 = 2;
+
 /// HEART_BEAT 34.
 pub fn heartbeat(context: &BrokerContext, call: Call<'_>) {
     let outcome = heartbeat_inner(context, &call.frame, call.connection);
-    respond(call, outcome.map(|()| None));
+    respond_when_written(context, call, outcome.map(|()| None));
 }
 
 fn heartbeat_inner(
@@ -43,8 +46,12 @@ fn heartbeat_inner(
         if let Some(group) = group {
             notify = group.notify_consumer_ids_changed_enable;
             let topic = format!("{RETRY_PREFIX}{}", data.group_name);
-            let perm = permission::READ | permission::WRITE;
-            send::create_topic(context, &topic, group.retry_queue_nums, perm)?;
+            if context.topics.get(&topic).is_none() {
+                let perm = permission::READ | permission::WRITE;
+                let mut config = TopicConfig::new(topic, group.retry_queue_nums, perm);
+                config.topic_sys_flag = if data.unit_mode { UNIT_SUBSCRIPTION } else { 0 };
+                send::ensure_topic(context, config);
+            }
         }
         let changed = context.consumers.register(channel.clone(), data);
         if changed && notify && settings.broker.notify_consumer_ids_changed_enable {

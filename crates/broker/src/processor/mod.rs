@@ -18,6 +18,9 @@ use rocketmq_remoting::{Call, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::context::BrokerContext;
+use crate::table::Waiter;
+
 /// A request that is answered with an error.
 #[derive(Debug)]
 pub struct Refusal {
@@ -55,6 +58,36 @@ pub(crate) fn respond(call: Call<'_>, answer: Answer) {
         Ok(None) => call.respond(Response::success()),
         Err(refusal) => call.respond(Response::error(refusal.code, &refusal.text)),
     }
+}
+
+/// Calls the waiter when every change of topics and groups made so far is on the disk.
+pub(crate) fn when_written(context: &BrokerContext, waiter: Waiter) {
+    let writes = [context.topics.pending(), context.groups.pending()];
+    let chained = writes.into_iter().flatten().fold(waiter, |next, write| {
+        Box::new(move |written| match written {
+            Ok(()) => write.then(next),
+            Err(why) => next(Err(why)),
+        })
+    });
+    chained(Ok(()));
+}
+
+/// Sends what a processor answered when the changes that it made are on the disk; the connection
+/// serves other requests meanwhile.
+pub(crate) fn respond_when_written(context: &BrokerContext, call: Call<'_>, answer: Answer) {
+    if answer.is_err() || (context.topics.pending().is_none() && context.groups.pending().is_none())
+    {
+        return respond(call, answer);
+    }
+    let deferred = call.defer();
+    when_written(
+        context,
+        Box::new(move |written| match (written, answer) {
+            (Err(why), _) => deferred.respond(Response::error(ResponseCode::SYSTEM_ERROR, &why)),
+            (Ok(()), Ok(Some(body))) => deferred.respond(Response::success().body(body)),
+            (Ok(()), _) => deferred.respond(Response::success()),
+        }),
+    );
 }
 
 /// A JSON body.

@@ -74,8 +74,12 @@ struct Found {
 
 impl Found {
     fn send(self, send: impl FnOnce(Response<'_>)) {
-        let response =
-            Response::new(self.code).fields(&self.header).remark(self.result.status.name());
+        // Java makes a queue when it is asked for, so it never says that there is none.
+        let status = match self.result.status {
+            GetStatus::NoMatchedLogicQueue => GetStatus::NoMessageInQueue,
+            status => status,
+        };
+        let response = Response::new(self.code).fields(&self.header).remark(status.name());
         if self.code == ResponseCode::SUCCESS {
             send(response.body(Body::Many(self.result.chunks)));
         } else {

@@ -16,11 +16,12 @@ use rocketmq_protocol::topic::{
     self, DLQ_PREFIX, FAQ, NAME_PATTERN, RETRY_PREFIX, TOPIC_LENGTH_MAX, permission,
 };
 use rocketmq_protocol::{RequestCode, ResponseCode, version};
-use rocketmq_remoting::{Call, Response};
+use rocketmq_remoting::{Call, Deferred, Response};
 use rocketmq_store::{BrokerRole, FlushDiskType, FlushOutcome, PutBatch, PutError, PutMessage};
 
 use super::{Refusal, failed, refuse};
 use crate::context::{BrokerContext, Settings};
+use crate::table::Pending;
 
 thread_local! {
     /// The stored form of a message's properties, built in place for each send.
@@ -36,6 +37,8 @@ struct Sent {
     flush_to: Option<i64>,
     /// Whether a replica should have had it.
     wants_replica: bool,
+    /// The write of the topic's settings, if the topic is so new that they are not on the disk.
+    new_topic: Option<Pending>,
 }
 
 /// Handles the three send codes.
@@ -73,55 +76,89 @@ fn extras(settings: &Settings) -> SendMessageResponseExtras<'_> {
     }
 }
 
-/// Answers now, or when the message is on the medium.
-fn answer(context: &BrokerContext, settings: &Arc<Settings>, call: Call<'_>, sent: Sent) {
-    let respond = |code: ResponseCode,
-                   sent: &Sent,
-                   settings: &Settings,
-                   send: &mut dyn FnMut(Response<'_>)| {
+impl Sent {
+    fn respond(&self, code: ResponseCode, settings: &Settings, send: impl FnOnce(Response<'_>)) {
         let header = SendMessageResponseHeader {
-            msg_id: sent.msg_id.as_str().into(),
-            queue_id: sent.queue_id,
-            queue_offset: sent.queue_offset,
+            msg_id: self.msg_id.as_str().into(),
+            queue_id: self.queue_id,
+            queue_offset: self.queue_offset,
             transaction_id: None,
         };
         send(Response::new(code).fields(&(header, extras(settings))));
-    };
-    let stored =
-        if sent.wants_replica { ResponseCode::SLAVE_NOT_AVAILABLE } else { ResponseCode::SUCCESS };
+    }
+
+    /// The code when the message is where it has to be.
+    fn stored(&self) -> ResponseCode {
+        if self.wants_replica { ResponseCode::SLAVE_NOT_AVAILABLE } else { ResponseCode::SUCCESS }
+    }
+}
+
+/// Answers now, or when the message, and the topic if it is new, are on the medium.
+fn answer(context: &BrokerContext, settings: &Arc<Settings>, call: Call<'_>, mut sent: Sent) {
+    let new_topic = sent.new_topic.take();
     let Some(offset) = sent.flush_to else {
-        let mut call = Some(call);
-        respond(stored, &sent, settings, &mut |response| {
-            if let Some(call) = call.take() {
-                call.respond(response);
+        match new_topic {
+            None => sent.respond(sent.stored(), settings, |response| call.respond(response)),
+            Some(topic) => {
+                let late = Late { sent, settings: Arc::clone(settings), deferred: call.defer() };
+                let store = Arc::clone(&context.store);
+                topic.then(Box::new(move |written| {
+                    // Never before the message is in the log, which the batch it came with may
+                    // not have reached.
+                    let written =
+                        written.and_then(|()| store.commit().map_err(|error| error.to_string()));
+                    let code = late.sent.stored();
+                    late.topic_written(code, written);
+                }));
             }
-        });
+        }
         return;
     };
-    let deferred = call.defer();
-    let settings = Arc::clone(settings);
+    let late = Late { sent, settings: Arc::clone(settings), deferred: call.defer() };
     context.store.when_flushed(
         offset,
         Box::new(move |outcome| {
             let code = match outcome {
-                FlushOutcome::Flushed => stored,
+                FlushOutcome::Flushed => late.sent.stored(),
                 FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
-                FlushOutcome::Failed => {
-                    // Never 10, which says that the message is stored.
-                    let text = "service not available now. The disk refused the message; see storeerror.log";
-                    let code = ResponseCode::SERVICE_NOT_AVAILABLE;
-                    deferred.respond(Response::error(code, text).fields(&extras(&settings)));
-                    return;
-                }
+                // Never 10, which says that the message is stored.
+                FlushOutcome::Failed => return late.refuse(
+                    ResponseCode::SERVICE_NOT_AVAILABLE,
+                    "service not available now. The disk refused the message; see storeerror.log",
+                ),
             };
-            let mut deferred = Some(deferred);
-            respond(code, &sent, &settings, &mut |response| {
-                if let Some(deferred) = deferred.take() {
-                    deferred.respond(response);
+            match new_topic {
+                None => late.topic_written(code, Ok(())),
+                Some(topic) => {
+                    topic.then(Box::new(move |written| late.topic_written(code, written)));
                 }
-            });
+            }
         }),
     );
+}
+
+/// A send that is answered later.
+struct Late {
+    sent: Sent,
+    settings: Arc<Settings>,
+    deferred: Deferred,
+}
+
+impl Late {
+    fn topic_written(self, code: ResponseCode, written: Result<(), String>) {
+        match written {
+            Ok(()) => {
+                let deferred = self.deferred;
+                self.sent.respond(code, &self.settings, |response| deferred.respond(response));
+            }
+            Err(why) => self.refuse(ResponseCode::SYSTEM_ERROR, &why),
+        }
+    }
+
+    fn refuse(self, code: ResponseCode, text: &str) {
+        let response = Response::error(code, text);
+        self.deferred.respond(response.fields(&extras(&self.settings)));
+    }
 }
 
 /// Checks the request in Java's order and puts the message.
@@ -194,11 +231,7 @@ fn topic_of(
     }
     let (base, queues) = (&*header.default_topic, header.default_topic_queue_nums);
     if let Some(config) = context.topics.inherited(topic, base, queues, header.unit_mode) {
-        let (config, created) = context.topics.create(config).map_err(failed)?;
-        if created {
-            context.outward.register_topic_soon(context);
-        }
-        return Ok(config);
+        return Ok(ensure_topic(context, config));
     }
     if topic.starts_with(RETRY_PREFIX) {
         return create_topic(context, topic, 1, permission::READ | permission::WRITE);
@@ -217,12 +250,16 @@ pub(crate) fn create_topic(
     if let Some(config) = context.topics.get(topic) {
         return Ok(config);
     }
-    let (config, created) =
-        context.topics.create(TopicConfig::new(topic, queues, perm)).map_err(failed)?;
+    Ok(ensure_topic(context, TopicConfig::new(topic, queues, perm)))
+}
+
+/// Creates the topic if it is not there, and tells the name servers.
+pub(crate) fn ensure_topic(context: &BrokerContext, config: TopicConfig) -> Arc<TopicConfig> {
+    let (config, created) = context.topics.create(config);
     if created {
-        context.outward.register_topic_soon(context);
+        context.outward.register_topic_soon(&config.topic_name);
     }
-    Ok(config)
+    config
 }
 
 /// The rules for names of topics (contract `broker.md` 9).
@@ -317,6 +354,7 @@ fn put_one(
             queue_offset: put.queue_offset,
             flush_to: waiting.0,
             wants_replica: waiting.1,
+            new_topic: context.topics.pending_of(&header.topic),
         })
     })
 }
@@ -360,6 +398,7 @@ fn put_batch(
             queue_offset: put.queue_offset,
             flush_to: waiting.0,
             wants_replica: waiting.1,
+            new_topic: context.topics.pending_of(&header.topic),
         })
     })
 }

@@ -54,7 +54,7 @@ pub fn update(context: &BrokerContext, frame: &Frame) -> Answer {
     context.outward.set_servers(settings.broker.namesrv_addr.as_deref());
     context.set_settings(settings);
     if permission_changed {
-        context.outward.register_topic_soon(context);
+        context.outward.register_all_soon();
     }
     durable::replace(&path, &file.to_file_bytes()).map_err(failed)?;
     Ok(None)

@@ -12,16 +12,23 @@ use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::{Frame, ResponseCode};
 use rocketmq_remoting::{Call, Response};
 
-use super::{Answer, Refusal, failed, json, parse, refuse, respond, send};
+use super::{Answer, Refusal, failed, json, parse, refuse, respond, send, when_written};
 use crate::context::BrokerContext;
 
 /// UPDATE_AND_CREATE_TOPIC 17.
 pub fn update(context: &BrokerContext, call: Call<'_>) {
-    match update_inner(context, &call.frame) {
-        // The remark is Java's own slip, which tools have learned to expect.
-        Ok(()) => call.respond(Response::success().remark("not set any response code")),
-        Err(refusal) => respond(call, Err(refusal)),
+    if let Err(refusal) = update_inner(context, &call.frame) {
+        return respond(call, Err(refusal));
     }
+    let deferred = call.defer();
+    when_written(
+        context,
+        Box::new(move |written| match written {
+            // The remark is Java's own slip, which tools have learned to expect.
+            Ok(()) => deferred.respond(Response::success().remark("not set any response code")),
+            Err(why) => deferred.respond(Response::error(ResponseCode::SYSTEM_ERROR, &why)),
+        }),
+    );
 }
 
 fn check_name(context: &BrokerContext, topic: &str) -> Result<(), Refusal> {
@@ -51,8 +58,9 @@ fn update_inner(context: &BrokerContext, frame: &Frame) -> Result<(), Refusal> {
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
         write_queue_nums: header.write_queue_nums,
     };
-    context.topics.update(config).map_err(failed)?;
-    context.outward.register_topic_soon(context);
+    let topic = config.topic_name.clone();
+    context.topics.update(config);
+    context.outward.register_topic_soon(&topic);
     Ok(())
 }
 
@@ -60,7 +68,7 @@ fn update_inner(context: &BrokerContext, frame: &Frame) -> Result<(), Refusal> {
 pub fn delete(context: &BrokerContext, frame: &Frame) -> Answer {
     let header = TopicRequestHeader::decode(frame.fields())?;
     check_name(context, &header.topic)?;
-    context.topics.delete(&header.topic).map_err(failed)?;
+    context.topics.delete(&header.topic);
     context.store.delete_topic(&header.topic).map_err(failed)?;
     Ok(None)
 }
@@ -118,7 +126,7 @@ pub fn update_group(context: &BrokerContext, frame: &Frame) -> Answer {
     if config.group_name.is_empty() {
         return Err(failed("the specified group is blank; give groupName"));
     }
-    context.groups.update(config).map_err(failed)?;
+    context.groups.update(config);
     Ok(None)
 }
 
@@ -130,7 +138,7 @@ pub fn all_groups(context: &BrokerContext, _: &Frame) -> Answer {
 /// DELETE_SUBSCRIPTIONGROUP 207.
 pub fn delete_group(context: &BrokerContext, frame: &Frame) -> Answer {
     let header = DeleteSubscriptionGroupRequestHeader::decode(frame.fields())?;
-    context.groups.delete(&header.group_name).map_err(failed)?;
+    context.groups.delete(&header.group_name);
     if header.remove_offset {
         context.offsets.remove_group(&header.group_name);
     }

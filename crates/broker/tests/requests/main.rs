@@ -1,0 +1,10 @@
+//! Every request a broker serves, over a socket: codes, texts, headers and bodies (contract
+//! `requests.md`). One module for each family.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
+
+mod client;
+mod pull;
+mod registration;
+mod send;
+mod support;
