@@ -9,6 +9,7 @@ mod compressed_body;
 mod config;
 pub mod consumers;
 pub mod context;
+pub mod filters;
 mod groups;
 mod handler;
 mod hold;
@@ -21,6 +22,7 @@ mod runtime_info;
 mod stats;
 pub mod table;
 mod topics;
+mod wanted;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};
 pub use config::BrokerConfig;

@@ -2,6 +2,7 @@
 //! `broker.md` 19). Java computes the positions for every filter, whether bit maps are in use or
 //! not.
 
+use rocketmq_common::fastjson;
 use serde::{Deserialize, Serialize};
 
 /// How many bits a bit map has, and how many of them stand for one group.
@@ -18,6 +19,7 @@ pub struct BloomFilterData {
     /// Bits of the whole map.
     pub bit_num: i32,
     /// The group's bits.
+    #[serde(with = "fastjson::inline")]
     pub bit_pos: Vec<i32>,
 }
 

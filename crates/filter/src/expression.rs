@@ -103,7 +103,7 @@ impl Expression {
     }
 
     /// `expression IS NULL`.
-    pub(crate) fn is_null(self) -> Expression {
+    pub(crate) fn null_test(self) -> Expression {
         Expression::Equal(Box::new((self, Expression::Constant(Value::Null))))
     }
 

@@ -227,7 +227,7 @@ impl Parser {
                 }
                 self.expect(Kind::Null, &["\"NULL\""])?;
                 self.after_is_null = true;
-                (left.is_null(), negative)
+                (left.null_test(), negative)
             } else {
                 let right = self.comparison()?;
                 let equal = self.build(place, || Expression::equal(left, right))?;
