@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_common::{clock, durable};
-use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::tls::{ServerTls, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
@@ -17,14 +16,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval_at, sleep};
 
 use crate::LOGGER;
+use crate::arrivals::Arrivals;
 use crate::context::{BrokerContext, Parts, Settings};
-use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::handler::Handler;
 use crate::hold::PullHold;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
 use crate::processor::pull;
+use crate::schedule::Schedule;
 use crate::topics::Topics;
 
 /// The thread that Java runs timers on.
@@ -67,6 +67,9 @@ pub enum BrokerError {
     /// A file of the configuration tables cannot be read.
     #[error("{0}")]
     Tables(io::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
     /// A setting cannot be served.
     #[error("{0}")]
     Setting(String),
@@ -94,14 +97,13 @@ impl Broker {
         let offsets = offsets.map_err(BrokerError::Tables)?;
         let groups = Groups::load(config.join("subscriptionGroup.json"));
         let groups = groups.map_err(BrokerError::Tables)?;
-        let filters = Filters::load(config.join("consumerFilter.json"), bloom(settings)?);
-        let filters = Arc::new(filters.map_err(BrokerError::Tables)?);
+        let levels = settings.store.delay_levels()?;
+        let schedule = Schedule::load(config.join("delayOffset.json"), levels);
+        let schedule = Arc::new(schedule.map_err(BrokerError::Tables)?);
         let hold = Arc::new(PullHold::default());
-        let store = MessageStore::open_on(
-            settings.store.clone(),
-            Arc::clone(&hold) as _,
-            start.disk.clone(),
-        )?;
+        let arrivals = Arrivals { hold: Arc::clone(&hold), schedule: Arc::clone(&schedule) };
+        let store =
+            MessageStore::open_on(settings.store.clone(), Arc::new(arrivals), start.disk.clone())?;
         warn_of_missing_tables(&config, &store);
         if let Some(servers) = &settings.broker.namesrv_addr {
             tracing::info!(target: LOGGER, thread = "main", "Set user specified name server address: {servers}");
@@ -124,8 +126,8 @@ impl Broker {
             topics,
             groups,
             offsets,
-            filters,
             hold,
+            schedule,
             outward,
         }));
         context.outward.attach(&context);
@@ -138,6 +140,11 @@ impl Broker {
             }
         };
         log_services();
+        if let Err(error) = context.schedule.start(&context) {
+            servers.iter().for_each(Server::shutdown);
+            store.shutdown();
+            return Err(BrokerError::Thread(error));
+        }
         context.outward.register_all(&context, true).await;
         let tasks = start_tasks(&context);
         Ok(Broker { context, servers, tasks })
@@ -168,8 +175,13 @@ impl Broker {
         // Answers that are on their way leave before the connections close.
         sleep(Duration::from_millis(50)).await;
         self.servers.iter().for_each(Server::shutdown);
-        let store = Arc::clone(&context.store);
-        let stopped = tokio::task::spawn_blocking(move || store.shutdown()).await;
+        let own = Arc::clone(context);
+        let stopped = tokio::task::spawn_blocking(move || {
+            own.schedule.stop();
+            own.store.shutdown();
+            own.schedule.persist_last();
+        });
+        let stopped = stopped.await;
         if let Err(error) = stopped {
             tracing::error!(target: LOGGER, "the store did not stop: {error}");
         }
@@ -179,7 +191,6 @@ impl Broker {
         }
         context.topics.flush();
         context.groups.flush();
-        persist_filters(context);
     }
 }
 
@@ -199,31 +210,12 @@ fn warn_of_missing_tables(config: &Path, store: &MessageStore) {
     }
 }
 
-fn persist_filters(context: &BrokerContext) {
-    let clean_after_ms = context.settings().broker.filter_data_clean_time_span;
-    if let Err(error) = context.filters.persist(clean_after_ms) {
-        tracing::error!(target: LOGGER, "{error}");
-    }
-}
-
-/// The parameters of filter bit maps.
-fn bloom(settings: &Settings) -> Result<BloomFilter, BrokerError> {
-    let broker = &settings.broker;
-    let (percent, groups) =
-        (broker.max_error_rate_of_bloom_filter, broker.expect_consumer_num_use_filter);
-    BloomFilter::new(percent, groups).ok_or_else(|| {
-        BrokerError::Setting(format!(
-            "maxErrorRateOfBloomFilter={percent} must lie between 1 and 99 and expectConsumerNumUseFilter={groups} be at least 1"
-        ))
-    })
-}
-
 fn config_folder(settings: &Settings) -> PathBuf {
     PathBuf::from(&settings.store.store_path_root_dir).join("config")
 }
 
 /// Settings that this version cannot do are refused, never ignored.
-pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
+fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     let refuse = |text: &str| Err(BrokerError::Setting(text.to_string()));
     if settings.store.enable_dleger_commit_log {
         return refuse(
@@ -233,11 +225,6 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     if settings.store.broker_role == BrokerRole::Slave {
         return refuse(
             "brokerRole=SLAVE is not supported by this version; set it to ASYNC_MASTER, or run the slave on Java",
-        );
-    }
-    if settings.broker.enable_calc_filter_bit_map {
-        return refuse(
-            "enableCalcFilterBitMap=true is not supported by this version; set it to false: SQL92 filters work without it",
         );
     }
     if settings.broker.acl_enable {
@@ -361,7 +348,6 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
                 tracing::info!(target: "RocketmqWaterMark", "[WATERMARK] {queue} Queue Size: 0 SlowTimeMills: 0");
             }
         }),
-        every(seconds(10), seconds(10), context, |context| persist_filters(context)),
         every(HOLD_SWEEP, HOLD_SWEEP, context, |context| {
             let max = |topic: &str, queue_id| context.store.max_offset_in_queue(topic, queue_id);
             pull::run_again(context, context.hold.take_due(Instant::now(), max));
@@ -383,6 +369,7 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
             }
         }),
         tokio::spawn(note_midnights(Arc::clone(context))),
+        tokio::spawn(persist_delay_offsets(Arc::clone(context))),
     ]
 }
 
@@ -392,6 +379,14 @@ async fn register_regularly(context: Arc<BrokerContext>) {
         context.outward.register_all(&context, false).await;
         let period = context.settings().broker.register_name_server_period.clamp(10_000, 60_000);
         sleep(Duration::from_millis(period.unsigned_abs().into())).await;
+    }
+}
+
+async fn persist_delay_offsets(context: Arc<BrokerContext>) {
+    loop {
+        let period = context.settings().store.flush_delay_offset_interval.max(100);
+        sleep(Duration::from_millis(period.unsigned_abs())).await;
+        context.schedule.persist(&context.store).await;
     }
 }
 

@@ -224,7 +224,9 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
             eprintln!("{error}");
             return match error {
                 BrokerError::Store(_) | BrokerError::Tables(_) => REFUSED,
-                BrokerError::Bind { .. } | BrokerError::Setting(_) => FAILED,
+                BrokerError::Bind { .. } | BrokerError::Thread(_) | BrokerError::Setting(_) => {
+                    FAILED
+                }
             };
         }
     };

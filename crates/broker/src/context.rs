@@ -13,13 +13,13 @@ use rocketmq_store::{MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
 use crate::consumers::Consumers;
-use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::hold::PullHold;
 use crate::locks::QueueLocks;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
 use crate::producers::Producers;
+use crate::schedule::Schedule;
 use crate::stats::BrokerStats;
 use crate::topics::Topics;
 
@@ -74,8 +74,6 @@ pub struct BrokerContext {
     pub groups: Groups,
     /// Offsets of groups.
     pub offsets: Offsets,
-    /// Expressions that groups filter by.
-    pub filters: Arc<Filters>,
     /// Connected producers.
     pub producers: Producers,
     /// Connected consumers.
@@ -84,6 +82,8 @@ pub struct BrokerContext {
     pub locks: QueueLocks,
     /// Pulls that wait for messages.
     pub hold: Arc<PullHold>,
+    /// Delayed messages.
+    pub schedule: Arc<Schedule>,
     /// Statistics.
     pub stats: BrokerStats,
     /// The way to the name servers.
@@ -98,8 +98,8 @@ pub(crate) struct Parts {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) offsets: Offsets,
-    pub(crate) filters: Arc<Filters>,
     pub(crate) hold: Arc<PullHold>,
+    pub(crate) schedule: Arc<Schedule>,
     pub(crate) outward: Outward,
 }
 
@@ -113,11 +113,11 @@ impl BrokerContext {
             topics: parts.topics,
             groups: parts.groups,
             offsets: parts.offsets,
-            filters: parts.filters,
             producers: Producers::default(),
             consumers: Consumers::default(),
             locks: QueueLocks::default(),
             hold: parts.hold,
+            schedule: parts.schedule,
             stats,
             outward: parts.outward,
         }

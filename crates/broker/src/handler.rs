@@ -59,13 +59,6 @@ impl Handler {
         };
         Some(process(&self.context, &call.frame))
     }
-
-    fn run_ready_pulls(&self) {
-        let ready = self.context.hold.take_ready();
-        if !ready.is_empty() {
-            pull::run_again(&self.context, ready);
-        }
-    }
 }
 
 impl RequestHandler for Handler {
@@ -123,7 +116,7 @@ impl RequestHandler for Handler {
     fn batch_end(&self, _: &Arc<Connection>) -> Result<(), BatchFailed> {
         let committed = self.context.store.commit_own();
         // What was dispatched before a failure is readable all the same.
-        self.run_ready_pulls();
+        pull::run_ready(&self.context);
         committed.map_err(|error| {
             let refusal =
                 send::put_refusal(&self.context, PutError::ServiceNotAvailable(error.to_string()));

@@ -3,13 +3,13 @@
 //! A request is handled on its connection's task by one function of [`processor`]; see
 //! `docs/architecture.md` for the way of a SEND and of a PULL.
 
+mod arrivals;
 mod broker;
 pub mod cli;
 mod compressed_body;
 mod config;
 pub mod consumers;
 pub mod context;
-pub mod filters;
 mod groups;
 mod handler;
 mod hold;
@@ -19,10 +19,10 @@ mod outward;
 pub mod processor;
 mod producers;
 mod runtime_info;
+mod schedule;
 mod stats;
 pub mod table;
 mod topics;
-mod wanted;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};
 pub use config::BrokerConfig;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rocketmq_protocol::version;
+use rocketmq_protocol::{topic, version};
 
 use crate::context::BrokerContext;
 
@@ -36,6 +36,10 @@ pub(crate) fn table(context: &BrokerContext) -> BTreeMap<String, String> {
     put("EndTransactionQueueSize", "0".to_string());
     let capacity = broker.end_transaction_pool_queue_capacity;
     put("EndTransactionThreadPoolQueueCapacity", capacity.to_string());
+    for (level, offset) in context.schedule.snapshot().offset_table {
+        let max = context.store.max_offset_in_queue(topic::SCHEDULE, level - 1);
+        put(&format!("scheduleMessageOffset_{level}"), format!("{offset},{max}"));
+    }
     let start = broker.start_accept_send_request_time_stamp;
     put("startAcceptSendRequestTimeStamp", start.to_string());
     table

@@ -39,6 +39,7 @@ mod store;
 mod topics;
 
 pub use config::{BrokerRole, FlushDiskType, MessageStoreConfig};
+pub use consume_queue::QueueEntry;
 pub use delay_level::{DEFAULT_DELAY_LEVELS, DelayLevels};
 pub use error::StoreError;
 pub use get::{

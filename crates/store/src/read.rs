@@ -134,7 +134,7 @@ impl Core {
     }
 
     /// Reads entries; false when there are none or the file cannot be read (which is logged).
-    fn read_entries(
+    pub(crate) fn read_entries(
         &self,
         topic: &str,
         queue_id: i32,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::config::MessageStoreConfig;
+use crate::consume_queue::QueueEntry;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::get::{ArrivalListener, GetResult, MessageFilter, QueryResult};
@@ -231,6 +232,19 @@ impl MessageStore {
     /// Commit log offset of the message at a queue offset.
     pub fn physical_offset_at(&self, topic: &str, queue_id: i32, offset: i64) -> Option<i64> {
         self.core.entry(topic, queue_id, offset).map(|entry| entry.physical_offset)
+    }
+
+    /// Reads up to `max` consume queue entries from an offset on into `entries`, which is emptied
+    /// first. It stays empty when there are none there, or none that can be read (which is logged).
+    pub fn queue_entries(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        from: i64,
+        max: usize,
+        entries: &mut Vec<QueueEntry>,
+    ) {
+        self.core.read_entries(topic, queue_id, from, max, entries);
     }
 
     /// Whether the message at a queue offset is so far behind the log's end that it is taken to

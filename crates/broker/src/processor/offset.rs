@@ -1,7 +1,6 @@
 //! Offsets: codes 14, 15, 29, 30, 31, 32, 43, 45, 314 (contract `requests.md` 2.4, 5).
 
 use rocketmq_protocol::ResponseCode;
-use rocketmq_protocol::body::DelayOffsets;
 use rocketmq_protocol::header::{
     CloneGroupOffsetRequestHeader, GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader,
     QueryConsumerOffsetRequestHeader, SearchOffsetRequestHeader, TopicQueueRequestHeader,
@@ -95,8 +94,8 @@ pub fn all(context: &BrokerContext, _: &Frame) -> Answer {
 }
 
 /// GET_ALL_DELAY_OFFSET 45: no message is delayed by this version.
-pub fn delays(_: &BrokerContext, _: &Frame) -> Answer {
-    json(&DelayOffsets::default())
+pub fn delays(context: &BrokerContext, _: &Frame) -> Answer {
+    json(&context.schedule.snapshot())
 }
 
 /// CLONE_GROUP_OFFSET 314.

@@ -21,6 +21,7 @@ use rocketmq_store::{BrokerRole, FlushDiskType, FlushOutcome, PutBatch, PutError
 
 use super::{Refusal, failed, refuse};
 use crate::context::{BrokerContext, Settings};
+use crate::schedule::divert;
 use crate::table::Pending;
 
 thread_local! {
@@ -37,6 +38,8 @@ struct Sent {
     flush_to: Option<i64>,
     /// Whether a replica should have had it.
     wants_replica: bool,
+    /// The system topic that it waits in, if it does.
+    diverted_to: Option<&'static str>,
     /// The write of the topic's settings, if the topic is so new that they are not on the disk.
     new_topic: Option<Pending>,
 }
@@ -200,7 +203,7 @@ fn accept(
         put_one(context, settings, call, &header, to_dead_letters)
     }?;
     let (count, bytes) = (1, call.frame.body().len() as u64);
-    context.stats.put(&header.topic, count, bytes);
+    context.stats.put(sent.diverted_to.unwrap_or(&header.topic), count, bytes);
     Ok(sent)
 }
 
@@ -324,18 +327,32 @@ fn put_one(
         if let Some(properties) = header.properties {
             properties.append_to(stored);
         }
-        let asked = Asked::by(stored);
-        asked.refuse_unserved(clear_delay)?;
-        take_out(stored, property::WAIT, asked.wait);
+        let mut asked = Asked::by(stored);
+        if asked.half {
+            let text = "transactional messages are not supported by this version";
+            return Err(refuse(ResponseCode::NO_PERMISSION, text));
+        }
         if clear_delay {
             take_out(stored, property::DELAY, asked.delay);
+            asked.delay_level = 0;
         }
         take_out(stored, property::CLUSTER, asked.cluster);
         let cluster = settings.broker.broker_cluster_name.as_bytes();
         properties::append_bytes(stored, property::CLUSTER, cluster);
+        let mut queue_id = header.queue_id;
+        let mut diverted_to = None;
+        let levels = context.schedule.levels();
+        if asked.delay_level > 0
+            && let Some(queue) = divert(levels, asked.delay_level, &header.topic, queue_id, stored)
+        {
+            // WAIT stays, as in Java.
+            (diverted_to, queue_id) = (Some(topic::SCHEDULE), queue);
+        } else {
+            take_out(stored, property::WAIT, asked.wait);
+        }
         let put = context.store.put(&PutMessage {
-            topic: &header.topic,
-            queue_id: header.queue_id,
+            topic: diverted_to.unwrap_or(&header.topic),
+            queue_id,
             flag: header.flag,
             sys_flag: header.sys_flag,
             born_timestamp: header.born_timestamp,
@@ -355,6 +372,7 @@ fn put_one(
             flush_to: waiting.0,
             wants_replica: waiting.1,
             new_topic: context.topics.pending_of(&header.topic),
+            diverted_to,
         })
     })
 }
@@ -375,7 +393,9 @@ fn put_batch(
             properties.append_to(stored);
         }
         let asked = Asked::by(stored);
-        asked.refuse_unserved(false)?;
+        if asked.delay_level > 0 {
+            return Err(illegal("a batch cannot be delayed".to_string()));
+        }
         take_out(stored, property::CLUSTER, asked.cluster);
         let cluster = settings.broker.broker_cluster_name.as_bytes();
         properties::append_bytes(stored, property::CLUSTER, cluster);
@@ -399,6 +419,7 @@ fn put_batch(
             flush_to: waiting.0,
             wants_replica: waiting.1,
             new_topic: context.topics.pending_of(&header.topic),
+            diverted_to: None,
         })
     })
 }
@@ -409,8 +430,8 @@ struct Asked {
     waits: bool,
     /// It is the half of a transaction.
     half: bool,
-    /// It is to be delivered later.
-    delayed: bool,
+    /// The level of its delay; 0 without one.
+    delay_level: i32,
     /// Which of the properties that the broker takes out are there.
     wait: bool,
     delay: bool,
@@ -423,7 +444,7 @@ impl Asked {
         let mut asked = Asked {
             waits: true,
             half: false,
-            delayed: false,
+            delay_level: 0,
             wait: false,
             delay: false,
             cluster: false,
@@ -436,25 +457,12 @@ impl Asked {
                 asked.half = is_true(value);
             } else if name == property::DELAY.as_bytes() {
                 let level = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                (asked.delay, asked.delayed) = (true, level.is_some_and(|level: i32| level > 0));
+                (asked.delay, asked.delay_level) = (true, level.unwrap_or(0));
             } else if name == property::CLUSTER.as_bytes() {
                 asked.cluster = true;
             }
         }
         asked
-    }
-
-    /// Messages that this version cannot treat as they ask are refused, never stored as plain
-    /// ones.
-    fn refuse_unserved(&self, clear_delay: bool) -> Result<(), Refusal> {
-        let refusal = |text: &str| Err(refuse(ResponseCode::NO_PERMISSION, text.to_string()));
-        if self.half {
-            return refusal("transactional messages are not supported by this version");
-        }
-        if self.delayed && !clear_delay {
-            return refusal("delayed messages are not supported by this version");
-        }
-        Ok(())
     }
 }
 
