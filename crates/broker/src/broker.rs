@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_common::{clock, durable};
+use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::tls::{ServerTls, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
@@ -18,6 +19,7 @@ use tokio::time::{interval_at, sleep};
 use crate::LOGGER;
 use crate::arrivals::Arrivals;
 use crate::context::{BrokerContext, Parts, Settings};
+use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::handler::Handler;
 use crate::hold::PullHold;
@@ -97,6 +99,8 @@ impl Broker {
         let offsets = offsets.map_err(BrokerError::Tables)?;
         let groups = Groups::load(config.join("subscriptionGroup.json"));
         let groups = groups.map_err(BrokerError::Tables)?;
+        let filters = Filters::load(config.join("consumerFilter.json"), bloom(settings)?);
+        let filters = Arc::new(filters.map_err(BrokerError::Tables)?);
         let levels = settings.store.delay_levels()?;
         let schedule = Schedule::load(config.join("delayOffset.json"), levels);
         let schedule = Arc::new(schedule.map_err(BrokerError::Tables)?);
@@ -126,6 +130,7 @@ impl Broker {
             topics,
             groups,
             offsets,
+            filters,
             hold,
             schedule,
             outward,
@@ -191,6 +196,7 @@ impl Broker {
         }
         context.topics.flush();
         context.groups.flush();
+        persist_filters(context);
     }
 }
 
@@ -210,12 +216,31 @@ fn warn_of_missing_tables(config: &Path, store: &MessageStore) {
     }
 }
 
+fn persist_filters(context: &BrokerContext) {
+    let clean_after_ms = context.settings().broker.filter_data_clean_time_span;
+    if let Err(error) = context.filters.persist(clean_after_ms) {
+        tracing::error!(target: LOGGER, "{error}");
+    }
+}
+
+/// The parameters of filter bit maps.
+fn bloom(settings: &Settings) -> Result<BloomFilter, BrokerError> {
+    let broker = &settings.broker;
+    let (percent, groups) =
+        (broker.max_error_rate_of_bloom_filter, broker.expect_consumer_num_use_filter);
+    BloomFilter::new(percent, groups).ok_or_else(|| {
+        BrokerError::Setting(format!(
+            "maxErrorRateOfBloomFilter={percent} must lie between 1 and 99 and expectConsumerNumUseFilter={groups} be at least 1"
+        ))
+    })
+}
+
 fn config_folder(settings: &Settings) -> PathBuf {
     PathBuf::from(&settings.store.store_path_root_dir).join("config")
 }
 
 /// Settings that this version cannot do are refused, never ignored.
-fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
+pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     let refuse = |text: &str| Err(BrokerError::Setting(text.to_string()));
     if settings.store.enable_dleger_commit_log {
         return refuse(
@@ -225,6 +250,11 @@ fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     if settings.store.broker_role == BrokerRole::Slave {
         return refuse(
             "brokerRole=SLAVE is not supported by this version; set it to ASYNC_MASTER, or run the slave on Java",
+        );
+    }
+    if settings.broker.enable_calc_filter_bit_map {
+        return refuse(
+            "enableCalcFilterBitMap=true is not supported by this version; set it to false: SQL92 filters work without it",
         );
     }
     if settings.broker.acl_enable {
@@ -348,6 +378,7 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
                 tracing::info!(target: "RocketmqWaterMark", "[WATERMARK] {queue} Queue Size: 0 SlowTimeMills: 0");
             }
         }),
+        every(seconds(10), seconds(10), context, |context| persist_filters(context)),
         every(HOLD_SWEEP, HOLD_SWEEP, context, |context| {
             let max = |topic: &str, queue_id| context.store.max_offset_in_queue(topic, queue_id);
             pull::run_again(context, context.hold.take_due(Instant::now(), max));

@@ -45,6 +45,17 @@ pub struct ConsumerGroup {
     pub channels: BTreeMap<u64, ClientChannel>,
 }
 
+/// Who is left of a group when a client was to be removed from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The client was no member.
+    Unknown,
+    /// Others, who must be told.
+    Others,
+    /// Nobody: the group is gone.
+    Nobody,
+}
+
 /// The table of connected consumer groups.
 #[derive(Default)]
 pub struct Consumers {
@@ -75,29 +86,33 @@ impl Consumers {
         old.is_none() || changed
     }
 
-    /// Removes a client from a group; true if the group has other members left to be told.
-    pub fn unregister(&self, group: &str, connection_id: u64) -> bool {
+    /// Removes a client from a group.
+    pub fn unregister(&self, group: &str, connection_id: u64) -> Left {
         let mut groups = self.groups.write();
-        let Some(entry) = groups.get_mut(group) else { return false };
+        let Some(entry) = groups.get_mut(group) else { return Left::Unknown };
         if entry.channels.remove(&connection_id).is_none() {
-            return false;
+            return Left::Unknown;
         }
         if entry.channels.is_empty() {
             groups.remove(group);
             tracing::info!(target: LOGGER, "unregister consumer ok, no any connection, and remove consumer group, {group}");
-            return false;
+            return Left::Nobody;
         }
-        true
+        Left::Others
     }
 
-    /// Removes a connection from every group; returns the groups whose members must be told.
-    pub fn connection_closed(&self, connection_id: u64) -> Vec<String> {
+    /// Removes a connection from every group; returns the groups it was in.
+    pub fn connection_closed(&self, connection_id: u64) -> Vec<(String, Left)> {
         let names: Vec<String> = {
             let groups = self.groups.read();
             let with = groups.iter().filter(|(_, g)| g.channels.contains_key(&connection_id));
             with.map(|(name, _)| name.to_string()).collect()
         };
-        names.into_iter().filter(|name| self.unregister(name, connection_id)).collect()
+        let left = |name: String| {
+            let left = self.unregister(&name, connection_id);
+            (name, left)
+        };
+        names.into_iter().map(left).collect()
     }
 
     /// Clients that have not been heard of for [`EXPIRED_MS`].

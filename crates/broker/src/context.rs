@@ -13,6 +13,7 @@ use rocketmq_store::{MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
 use crate::consumers::Consumers;
+use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::hold::PullHold;
 use crate::locks::QueueLocks;
@@ -74,6 +75,8 @@ pub struct BrokerContext {
     pub groups: Groups,
     /// Offsets of groups.
     pub offsets: Offsets,
+    /// Expressions that groups filter by.
+    pub filters: Arc<Filters>,
     /// Connected producers.
     pub producers: Producers,
     /// Connected consumers.
@@ -98,6 +101,7 @@ pub(crate) struct Parts {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) offsets: Offsets,
+    pub(crate) filters: Arc<Filters>,
     pub(crate) hold: Arc<PullHold>,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) outward: Outward,
@@ -113,6 +117,7 @@ impl BrokerContext {
             topics: parts.topics,
             groups: parts.groups,
             offsets: parts.offsets,
+            filters: parts.filters,
             producers: Producers::default(),
             consumers: Consumers::default(),
             locks: QueueLocks::default(),

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rocketmq_remoting::Deferred;
-use rocketmq_store::{Arrival, ArrivalListener};
+use rocketmq_store::{Arrival, ArrivalListener, MessageFilter};
 
-use crate::processor::pull::{PullRequest, wants};
+use crate::processor::pull::PullRequest;
 
 /// One waiting pull.
 pub struct Held {
@@ -129,7 +129,8 @@ impl ArrivalListener for PullHold {
         }
         let taken = self.take_of_queue(arrival.topic, arrival.queue_id, |held| {
             held.request.queue_offset() <= arrival.queue_offset
-                && wants(held.request.subscription(), arrival.tags_code)
+                && held.request.wanted().by_tags(arrival.tags_code)
+                && held.request.wanted().by_record(arrival.record)
         });
         if !taken.is_empty() {
             let mut ready = self.ready.lock();

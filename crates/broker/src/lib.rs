@@ -10,6 +10,7 @@ mod compressed_body;
 mod config;
 pub mod consumers;
 pub mod context;
+pub mod filters;
 mod groups;
 mod handler;
 mod hold;
@@ -23,6 +24,7 @@ mod schedule;
 mod stats;
 pub mod table;
 mod topics;
+mod wanted;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};
 pub use config::BrokerConfig;

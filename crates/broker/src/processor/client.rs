@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{
-    CheckClientBody, ConsumerIdList, HeartbeatData, LockBatchBody, LockOkBody, TopicConfig,
+    CheckClientBody, ConsumerIdList, HeartbeatData, LockBatchBody, LockOkBody, SubscriptionData,
+    TopicConfig,
 };
 use rocketmq_protocol::header::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
 use rocketmq_protocol::topic::{RETRY_PREFIX, permission};
-use rocketmq_protocol::{Frame, RequestCode};
+use rocketmq_protocol::{Frame, RequestCode, ResponseCode};
 use rocketmq_remoting::{Call, Connection, Request};
 
-use super::{Answer, Refusal, failed, json, parse, respond, respond_when_written, send};
+use super::{Answer, Refusal, failed, json, parse, refuse, respond, respond_when_written, send};
 use crate::LOGGER;
-use crate::consumers::ClientChannel;
+use crate::config::BrokerConfig;
+use crate::consumers::{ClientChannel, Left};
 use crate::context::BrokerContext;
+use crate::filters::FilterData;
 
 /// Bit of a topic's system flag: its subscribers are units.
 const UNIT_SUBSCRIPTION: i32 = 2;
@@ -54,6 +57,7 @@ fn heartbeat_inner(
             }
         }
         let changed = context.consumers.register(channel.clone(), data);
+        context.filters.register(&data.group_name, &data.subscription_data_set);
         if changed && notify && settings.broker.notify_consumer_ids_changed_enable {
             notify_ids_changed(context, &data.group_name);
         }
@@ -78,8 +82,17 @@ pub fn notify_ids_changed(context: &BrokerContext, group: &str) {
 /// Forgets a connection that ended, and tells the groups it was in.
 pub fn connection_closed(context: &BrokerContext, connection: &Connection) {
     context.producers.connection_closed(connection.id());
-    for group in context.consumers.connection_closed(connection.id()) {
-        notify_if_enabled(context, &group);
+    for (group, left) in context.consumers.connection_closed(connection.id()) {
+        group_left(context, &group, left);
+    }
+}
+
+/// Tells the members that are left, or ends what was kept for a group that is gone.
+fn group_left(context: &BrokerContext, group: &str, left: Left) {
+    match left {
+        Left::Others => notify_if_enabled(context, group),
+        Left::Nobody => context.filters.unregister(group),
+        Left::Unknown => {}
     }
 }
 
@@ -99,10 +112,8 @@ pub fn unregister(context: &BrokerContext, call: Call<'_>) {
         if let Some(group) = &header.producer_group {
             context.producers.unregister(group, connection_id);
         }
-        if let Some(group) = &header.consumer_group
-            && context.consumers.unregister(group, connection_id)
-        {
-            notify_if_enabled(context, group);
+        if let Some(group) = &header.consumer_group {
+            group_left(context, group, context.consumers.unregister(group, connection_id));
         }
     });
     respond(call, outcome.map(|()| None).map_err(Refusal::from));
@@ -119,13 +130,28 @@ pub fn consumer_list(context: &BrokerContext, frame: &Frame) -> Answer {
 }
 
 /// CHECK_CLIENT_CONFIG 46.
-pub fn check_config(_: &BrokerContext, frame: &Frame) -> Answer {
+pub fn check_config(context: &BrokerContext, frame: &Frame) -> Answer {
     let body: CheckClientBody = parse(frame.body())?;
-    if body.subscription_data.is_tag_type() {
+    let sent = &body.subscription_data;
+    if sent.is_tag_type() {
         return Ok(None);
     }
-    let kind = &body.subscription_data.expression_type;
-    Err(failed(format!("The broker does not support consumer to filter message by {kind}")))
+    served_type(&context.settings().broker, sent)?;
+    match FilterData::compile(&body.group, sent) {
+        Ok(_) => Ok(None),
+        Err(error) => Err(refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, error.to_string())),
+    }
+}
+
+/// Whether subscriptions by expression are served at all.
+pub(crate) fn served_type(broker: &BrokerConfig, sent: &SubscriptionData) -> Result<(), Refusal> {
+    if broker.enable_property_filter {
+        return Ok(());
+    }
+    let kind = &sent.expression_type;
+    Err(failed(format!(
+        "The broker does not support consumer to filter message by {kind}; set enablePropertyFilter=true in the broker's configuration"
+    )))
 }
 
 /// LOCK_BATCH_MQ 41.

@@ -1,6 +1,7 @@
 //! PULL_MESSAGE 11, and LITE_PULL_MESSAGE 361 alike (contract `requests.md` 2.1, `broker.md` 12).
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +14,20 @@ use rocketmq_protocol::header::{PullMessageRequestHeader, PullMessageResponseHea
 use rocketmq_protocol::message::{MessageQueue, properties, property, sys_flag};
 use rocketmq_protocol::topic::{self, FAQ, permission};
 use rocketmq_remoting::{Body, Call, Connection, Response};
-use rocketmq_store::{GetResult, GetStatus, MessageFilter, PutMessage};
+use rocketmq_store::{GetResult, GetStatus, PutMessage};
 
-use super::{Refusal, failed, refuse};
+use super::{Refusal, client, failed, refuse};
 use crate::LOGGER;
+use crate::config::BrokerConfig;
 use crate::context::{BrokerContext, Settings};
+use crate::filters::FilterData;
 use crate::hold::Held;
+use crate::wanted::Wanted;
 
 /// A pull, as far as it is needed once its frame is gone.
 pub struct PullRequest {
     header: PullMessageRequestHeader<'static>,
-    subscription: Arc<SubscriptionData>,
+    wanted: Wanted,
 }
 
 impl PullRequest {
@@ -43,25 +47,8 @@ impl PullRequest {
     }
 
     /// Which messages are wanted.
-    pub fn subscription(&self) -> &SubscriptionData {
-        &self.subscription
-    }
-}
-
-/// Whether a message with that tag hash is wanted.
-pub fn wants(subscription: &SubscriptionData, tags_code: i64) -> bool {
-    subscription.code_set.is_empty() || subscription.code_set.contains(&(tags_code as i32))
-}
-
-struct TagFilter<'a>(&'a SubscriptionData);
-
-impl MessageFilter for TagFilter<'_> {
-    fn by_tags(&self, tags_code: i64) -> bool {
-        wants(self.0, tags_code)
-    }
-
-    fn by_record(&self, _: &[u8]) -> bool {
-        true
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 }
 
@@ -95,8 +82,8 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         Err(error) => return refused(call, &error.into()),
     };
     let settings = context.settings();
-    let subscription = match check(context, &settings, &header, call.connection) {
-        Ok(subscription) => subscription,
+    let wanted = match check(context, &settings, &header, call.connection) {
+        Ok(wanted) => wanted,
         Err(refusal) => return refused(call, &refusal),
     };
     if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 {
@@ -104,7 +91,7 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         let peer = call.connection.peer();
         context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
     }
-    let found = read(context, &settings, &header, &subscription);
+    let found = read(context, &settings, &header, &wanted);
     let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0 && !call.frame.is_oneway();
     if found.code == ResponseCode::PULL_NOT_FOUND && may_wait {
         let wait = if settings.broker.long_polling_enable {
@@ -114,7 +101,7 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         };
         let wait = Duration::from_millis(wait.max(0).unsigned_abs());
         let deferred = call.defer();
-        let request = PullRequest { header: owned(&header), subscription };
+        let request = PullRequest { header: owned(&header), wanted };
         context.hold.park(request, deferred, wait);
         // A message that came between the read and the parking was told to nobody.
         let max = context.store.max_offset_in_queue(&header.topic, header.queue_id);
@@ -143,7 +130,7 @@ pub fn run_again(context: &BrokerContext, held: Vec<Held>) {
             continue;
         }
         let settings = context.settings();
-        let found = read(context, &settings, &request.header, &request.subscription);
+        let found = read(context, &settings, &request.header, &request.wanted);
         note(context, &request.header, &found);
         found.send(|response| answer.respond(response));
     }
@@ -187,7 +174,7 @@ fn check(
     settings: &Settings,
     header: &PullMessageRequestHeader<'_>,
     connection: &Connection,
-) -> Result<Arc<SubscriptionData>, Refusal> {
+) -> Result<Wanted, Refusal> {
     let broker = &settings.broker;
     let forbidden = |text: String| refuse(ResponseCode::NO_PERMISSION, text);
     if broker.broker_permission & permission::READ == 0 {
@@ -219,33 +206,68 @@ fn check(
             connection.peer()
         )));
     }
-    let subscription = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
-        sent_subscription(header)?
+    let wanted = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
+        sent_wish(header, broker)?
     } else {
-        known_subscription(context, header, &config)?
+        let subscription = known_subscription(context, header, &config)?;
+        known_wish(context, header, subscription, broker)?
     };
-    if !subscription.is_tag_type() {
-        let kind = &subscription.expression_type;
-        return Err(failed(format!(
-            "The broker does not support consumer to filter message by {kind}"
-        )));
-    }
-    Ok(subscription)
+    Ok(if broker.filter_support_retry { wanted.with_retry(&context.filters) } else { wanted })
 }
 
-fn sent_subscription(
+/// The wish that the request itself carries.
+fn sent_wish(
     header: &PullMessageRequestHeader<'_>,
-) -> Result<Arc<SubscriptionData>, Refusal> {
-    let expression = header.subscription.as_deref().unwrap_or_default();
-    let subscription = SubscriptionData::by_tags(&header.topic, expression, header.sub_version);
-    let Some(mut subscription) = subscription else {
-        let text = "parse the consumer's subscription failed";
-        return Err(refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, text));
+    broker: &BrokerConfig,
+) -> Result<Wanted, Refusal> {
+    let unreadable = |why: &dyn Display| {
+        let text = format!("parse the consumer's subscription failed{why}");
+        refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, text)
     };
-    if let Some(kind) = &header.expression_type {
-        subscription.expression_type = kind.to_string();
+    let (topic, version) = (&*header.topic, header.sub_version);
+    let expression = header.subscription.as_deref().unwrap_or_default();
+    let kind = header.expression_type.as_deref().unwrap_or_default();
+    let mut sent = SubscriptionData {
+        topic: topic.to_string(),
+        sub_string: expression.to_string(),
+        expression_type: kind.to_string(),
+        sub_version: version,
+        ..SubscriptionData::default()
+    };
+    if sent.is_tag_type() {
+        sent = SubscriptionData::by_tags(topic, expression, version).ok_or(unreadable(&""))?;
+        return Ok(Wanted::by_tags(Arc::new(sent)));
     }
-    Ok(Arc::new(subscription))
+    if expression.is_empty() {
+        return Err(unreadable(&": the expression is empty"));
+    }
+    client::served_type(broker, &sent)?;
+    let data = FilterData::compile(&header.consumer_group, &sent);
+    // Java delivers everything here; a wish that cannot be understood is no wish for all.
+    let data = data.map_err(|error| unreadable(&format_args!(": {error}")))?;
+    Ok(Wanted::by_expression(Arc::new(sent), Arc::new(data)))
+}
+
+/// The wish of a subscription that came with a heartbeat.
+fn known_wish(
+    context: &BrokerContext,
+    header: &PullMessageRequestHeader<'_>,
+    subscription: Arc<SubscriptionData>,
+    broker: &BrokerConfig,
+) -> Result<Wanted, Refusal> {
+    if subscription.is_tag_type() {
+        return Ok(Wanted::by_tags(subscription));
+    }
+    let Some(data) = context.filters.get(&header.topic, &header.consumer_group) else {
+        let text = "The broker's consumer filter data is not exist!Your expression may be wrong!";
+        return Err(refuse(ResponseCode::FILTER_DATA_NOT_EXIST, text));
+    };
+    if data.client_version < header.sub_version {
+        let text = "the consumer's consumer filter data not latest";
+        return Err(refuse(ResponseCode::FILTER_DATA_NOT_LATEST, text));
+    }
+    client::served_type(broker, &subscription)?;
+    Ok(Wanted::by_expression(subscription, data))
 }
 
 fn known_subscription(
@@ -282,12 +304,11 @@ fn read(
     context: &BrokerContext,
     settings: &Settings,
     header: &PullMessageRequestHeader<'_>,
-    subscription: &SubscriptionData,
+    wanted: &Wanted,
 ) -> Found {
     let max = usize::try_from(header.max_msg_nums).unwrap_or(0);
     let (topic, queue_id, offset) = (&*header.topic, header.queue_id, header.queue_offset);
-    let filter = TagFilter(subscription);
-    let result = context.store.get_messages(topic, queue_id, offset, max, &filter);
+    let result = context.store.get_messages(topic, queue_id, offset, max, wanted);
     let code = match result.status {
         GetStatus::Found => ResponseCode::SUCCESS,
         GetStatus::MessageWasRemoving | GetStatus::NoMatchedMessage => {

@@ -10,6 +10,7 @@ use rocketmq_remoting::{Call, Response};
 
 use super::{Answer, failed};
 use crate::LOGGER;
+use crate::broker::refuse_unserved;
 use crate::context::BrokerContext;
 
 /// GET_BROKER_CONFIG 26.
@@ -44,6 +45,7 @@ pub fn update(context: &BrokerContext, frame: &Frame) -> Answer {
         }
         permission_changed |= known && key == "brokerPermission";
     }
+    refuse_unserved(&settings).map_err(failed)?;
     settings.version.next(clock::now_ms());
     context.store.set_config(settings.store.clone()).map_err(failed)?;
     let path = settings.file.clone().unwrap_or_else(default_file);

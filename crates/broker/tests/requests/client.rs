@@ -231,7 +231,9 @@ async fn expressions_are_checked() {
     assert_eq!(broker.peer.ask_with(code, &[], body("TAG")).await.code, 0);
     let answer = broker.peer.ask_with(code, &[], body("SQL92")).await;
     let text = "The broker does not support consumer to filter message by SQL92";
-    assert_eq!(said(&answer), (1, text.to_string()));
+    let (code, said) = said(&answer);
+    assert_eq!(code, 1);
+    assert!(said.starts_with(text), "{said}");
     broker.stop().await;
 }
 

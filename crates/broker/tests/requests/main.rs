@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod client;
+mod filters;
 mod pull;
 mod registration;
 mod send;

@@ -32,6 +32,7 @@ public final class Interop {
         scenarios.put("queue-choice", SendScenarios::queueChoice);
         scenarios.put("refusals", SendScenarios::refusals);
         scenarios.put("tag-filter", ConsumeScenarios::tagFilter);
+        scenarios.put("sql-filter", FilterScenarios::sql);
         scenarios.put("push-concurrent", ConsumeScenarios::concurrent);
         scenarios.put("push-orderly", ConsumeScenarios::orderly);
         scenarios.put("broadcast", ConsumeScenarios::broadcast);
