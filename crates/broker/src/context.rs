@@ -13,6 +13,7 @@ use rocketmq_store::{MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
 use crate::consumers::Consumers;
+use crate::filter_servers::FilterServers;
 use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::hold::PullHold;
@@ -81,6 +82,8 @@ pub struct BrokerContext {
     pub producers: Producers,
     /// Connected consumers.
     pub consumers: Consumers,
+    /// Connected filter servers.
+    pub filter_servers: FilterServers,
     /// Locks of orderly consumers.
     pub locks: QueueLocks,
     /// Pulls that wait for messages.
@@ -120,6 +123,7 @@ impl BrokerContext {
             filters: parts.filters,
             producers: Producers::default(),
             consumers: Consumers::default(),
+            filter_servers: FilterServers::default(),
             locks: QueueLocks::default(),
             hold: parts.hold,
             schedule: parts.schedule,

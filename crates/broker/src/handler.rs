@@ -8,8 +8,8 @@ use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
-    Answer, admin, client, consumption, offset, pull, query, respond, respond_when_written, send,
-    settings, topic,
+    Answer, admin, client, consumption, filter_server, offset, pull, query, respond,
+    respond_when_written, send, settings, topic,
 };
 
 /// Name of the logger of connections.
@@ -39,6 +39,7 @@ impl Handler {
             RequestCode::GET_ALL_CONSUMER_OFFSET => offset::all,
             RequestCode::GET_ALL_DELAY_OFFSET => offset::delays,
             RequestCode::CLONE_GROUP_OFFSET => offset::clone_group,
+            RequestCode::QUERY_CORRECTION_OFFSET => offset::correction,
             RequestCode::GET_ALL_TOPIC_CONFIG => topic::all,
             RequestCode::GET_TOPIC_STATS_INFO => topic::stats,
             RequestCode::QUERY_TOPIC_CONSUME_BY_WHO => topic::consumed_by,
@@ -82,6 +83,8 @@ impl RequestHandler for Handler {
             RequestCode::GET_EARLIEST_MSG_STORETIME => offset::earliest(context, call),
             RequestCode::QUERY_MESSAGE => query::query_message(context, call),
             RequestCode::VIEW_MESSAGE_BY_ID => query::view_message(context, call),
+            RequestCode::QUERY_CONSUME_QUEUE => query::consume_queue(context, call),
+            RequestCode::REGISTER_FILTER_SERVER => filter_server::register(context, call),
             RequestCode::UPDATE_AND_CREATE_TOPIC => topic::update(context, call),
             RequestCode::GET_BROKER_CONFIG => settings::get(context, call),
             RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => {

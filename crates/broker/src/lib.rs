@@ -10,6 +10,7 @@ mod compressed_body;
 mod config;
 pub mod consumers;
 pub mod context;
+mod filter_servers;
 pub mod filters;
 mod groups;
 mod handler;

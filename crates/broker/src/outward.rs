@@ -155,6 +155,7 @@ impl Outward {
                 settings: Arc::clone(&settings),
                 address: context.address(),
                 topics: topics.clone(),
+                filter_servers: context.filter_servers.addresses(),
                 ask_first: !(force || settings.broker.force_register),
             };
             calls.spawn(registration.run());
@@ -227,6 +228,7 @@ struct Registration {
     settings: Arc<crate::context::Settings>,
     address: String,
     topics: TopicConfigSerializeWrapper,
+    filter_servers: Vec<String>,
     ask_first: bool,
 }
 
@@ -265,7 +267,7 @@ impl Registration {
     async fn register(&self) -> Result<Option<KvTable>, String> {
         let broker = &self.settings.broker;
         let body = RegisterBrokerBody {
-            filter_server_list: Some(Vec::new()),
+            filter_server_list: Some(self.filter_servers.clone()),
             topic_config_serialize_wrapper: self.topics.clone(),
         };
         let body = match broker.compressed_register {

@@ -312,6 +312,15 @@ headers! {
         topic: Option<Text<'a>> = "topic",
         offline: bool = "offline" or false,
     }
+    /// REGISTER_FILTER_SERVER 301 (5).
+    RegisterFilterServerRequestHeader<'a> {
+        filter_server_addr: Text<'a> = "filterServerAddr",
+    }
+    /// Answer to REGISTER_FILTER_SERVER.
+    RegisterFilterServerResponseHeader<'a> {
+        broker_name: Text<'a> = "brokerName",
+        broker_id: i64 = "brokerId",
+    }
     /// VIEW_BROKER_STATS_DATA 315 (7).
     ViewBrokerStatsDataRequestHeader<'a> {
         stats_name: Text<'a> = "statsName",

@@ -22,6 +22,9 @@ use crate::context::BrokerContext;
 /// How long a client may take to answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long it may take to tell its offsets.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// GET_BROKER_RUNTIME_INFO 28.
 pub fn runtime_info(context: &BrokerContext, _: &Frame) -> Answer {
     json(&KvTable { table: crate::runtime_info::table(context) })
@@ -141,8 +144,15 @@ pub fn consumer_status(context: &Arc<BrokerContext>, call: Call<'_>) {
     let deferred = call.defer();
     tokio::spawn(async move {
         let mut table: BTreeMap<String, BTreeMap<MessageQueue, i64>> = BTreeMap::new();
-        let members = members.into_values();
-        for member in members.filter(|m| wanted.as_ref().is_none_or(|id| *id == m.client_id)) {
+        for member in members.into_values() {
+            if member.version < version::V3_0_7_SNAPSHOT {
+                let text = version::describe(member.version);
+                let text = format!("the client does not support this feature. version={text}");
+                return deferred.respond(Response::error(ResponseCode::SYSTEM_ERROR, &text));
+            }
+            if wanted.as_ref().is_some_and(|id| *id != member.client_id) {
+                continue;
+            }
             let header = GetConsumerStatusRequestHeader {
                 topic: topic.as_str().into(),
                 group: group.as_str().into(),
@@ -150,10 +160,13 @@ pub fn consumer_status(context: &Arc<BrokerContext>, call: Call<'_>) {
             };
             let code = RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT;
             let request = Request::new(code).fields(&header);
-            let answer = member.connection.invoke(request, CLIENT_TIMEOUT).await;
-            let status = answer.ok().and_then(|frame| fastjson::from_slice(frame.body()).ok());
-            let status: ConsumerStatus = status.unwrap_or_default();
-            table.insert(member.client_id, status.message_queue_table);
+            // Who does not answer, or not so, is left out.
+            let answer = member.connection.invoke(request, STATUS_TIMEOUT).await;
+            let frame = answer.ok().filter(|f| ResponseCode(f.code) == ResponseCode::SUCCESS);
+            let status = frame.and_then(|frame| fastjson::from_slice(frame.body()).ok());
+            if let Some(ConsumerStatus { message_queue_table }) = status {
+                table.insert(member.client_id, message_queue_table);
+            }
         }
         let body = BTreeMap::from([("consumerTable", table)]);
         let body = fastjson::to_vec(&body).unwrap_or_default();

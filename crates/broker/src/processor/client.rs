@@ -81,6 +81,7 @@ pub fn notify_ids_changed(context: &BrokerContext, group: &str) {
 
 /// Forgets a connection that ended, and tells the groups it was in.
 pub fn connection_closed(context: &BrokerContext, connection: &Connection) {
+    context.filter_servers.connection_closed(connection.id());
     context.producers.connection_closed(connection.id());
     for (group, left) in context.consumers.connection_closed(connection.id()) {
         group_left(context, &group, left);

@@ -66,17 +66,21 @@ pub fn stats(context: &BrokerContext, frame: &Frame) -> Answer {
     let mut stats = ConsumeStats::default();
     for topic in topics {
         let Some(config) = context.topics.get(&topic) else { continue };
-        // A group that is online and subscribes to something else has no progress here.
-        let elsewhere = context.consumers.with(group, |connected| {
-            !connected.subscriptions.is_empty() && !connected.subscriptions.contains_key(&topic)
-        });
-        if elsewhere == Some(true) {
+        if subscribes_elsewhere(context, group, &topic) {
             continue;
         }
         add_progress(context, group, &config, config.read_queue_nums, &mut stats);
         stats.consume_tps += context.stats.group_get_tps(&topic, group);
     }
     json(&stats)
+}
+
+/// Whether a group is online and subscribes to other topics only: it has no progress here.
+fn subscribes_elsewhere(context: &BrokerContext, group: &str, topic: &str) -> bool {
+    let elsewhere = context.consumers.with(group, |connected| {
+        !connected.subscriptions.is_empty() && !connected.subscriptions.contains_key(topic)
+    });
+    elsewhere == Some(true)
 }
 
 fn add_progress(
@@ -111,7 +115,7 @@ pub fn broker_stats(context: &BrokerContext, frame: &Frame) -> Answer {
         let mut of_group = Vec::new();
         for topic in context.offsets.topics_of(&group) {
             let Some(config) = context.topics.get(&topic) else { continue };
-            if header.is_order && !config.order {
+            if (header.is_order && !config.order) || subscribes_elsewhere(context, &group, &topic) {
                 continue;
             }
             let mut stats = ConsumeStats::default();
@@ -147,8 +151,10 @@ pub fn time_span(context: &BrokerContext, frame: &Frame) -> Answer {
             Some(offset) if offset > 0 => context.store.store_time_at(topic, queue_id, offset - 1),
             _ => min,
         };
-        let next = context.store.store_time_at(topic, queue_id, offset.unwrap_or(0));
-        let delay_time = if offset.unwrap_or(-1) < max_offset { now - next } else { 0 };
+        // A group without an offset is behind by all of time, as Java has it.
+        let offset = offset.unwrap_or(-1);
+        let next = context.store.store_time_at(topic, queue_id, offset);
+        let delay_time = if offset < max_offset { now - next } else { 0 };
         spans.consume_time_span_set.push(QueueTimeSpan {
             consume_time_stamp: consumed,
             consume_time_stamp_str: text(consumed),

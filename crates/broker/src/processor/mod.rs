@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod client;
 pub mod consumption;
+pub mod filter_server;
 pub mod offset;
 pub mod pull;
 pub mod query;

@@ -1,13 +1,16 @@
-//! Offsets: codes 14, 15, 29, 30, 31, 32, 43, 45, 314 (contract `requests.md` 2.4, 5).
+//! Offsets: codes 14, 15, 29, 30, 31, 32, 43, 45, 308, 314 (contract `requests.md` 2.4, 5).
 
 use rocketmq_protocol::ResponseCode;
+use rocketmq_protocol::body::CorrectionOffsets;
 use rocketmq_protocol::header::{
     CloneGroupOffsetRequestHeader, GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader,
-    QueryConsumerOffsetRequestHeader, SearchOffsetRequestHeader, TopicQueueRequestHeader,
-    UpdateConsumerOffsetRequestHeader,
+    QueryConsumerOffsetRequestHeader, QueryCorrectionOffsetRequestHeader,
+    SearchOffsetRequestHeader, TopicQueueRequestHeader, UpdateConsumerOffsetRequestHeader,
 };
 use rocketmq_protocol::{Frame, HeaderFields};
 use rocketmq_remoting::{Call, Response};
+
+use std::collections::BTreeMap;
 
 use super::{Answer, Refusal, json, refuse, respond};
 use crate::context::BrokerContext;
@@ -105,4 +108,31 @@ pub fn clone_group(context: &BrokerContext, frame: &Frame) -> Answer {
         context.offsets.clone_group(&header.src_group, &header.dest_group, topic);
     }
     Ok(None)
+}
+
+/// QUERY_CORRECTION_OFFSET 308: by queue, the smallest offset that any group has of the topic but
+/// those to be left out, and the largest number where that lies beyond the compared group's. Java
+/// forgets the offsets of the groups that are left out; here they stay.
+pub fn correction(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = QueryCorrectionOffsetRequestHeader::decode(frame.fields())?;
+    let topic = &*header.topic;
+    let left_out = header.filter_groups.as_deref().unwrap_or_default();
+    let mut smallest: BTreeMap<i32, i64> = BTreeMap::new();
+    for group in context.offsets.groups_of(topic) {
+        if left_out.split(',').any(|name| name == group) {
+            continue;
+        }
+        for (queue_id, offset) in context.offsets.of(&group, topic) {
+            if offset >= context.store.min_offset_in_queue(topic, queue_id) {
+                let known = smallest.entry(queue_id).or_insert(offset);
+                *known = offset.min(*known);
+            }
+        }
+    }
+    for (queue_id, compared) in context.offsets.of(&header.compare_group, topic) {
+        if let Some(offset) = smallest.get_mut(&queue_id).filter(|offset| **offset > compared) {
+            *offset = i64::MAX;
+        }
+    }
+    json(&CorrectionOffsets { correction_offsets: smallest })
 }

@@ -1,13 +1,19 @@
 //! QUERY_MESSAGE 12, VIEW_MESSAGE_BY_ID 33, QUERY_CONSUME_QUEUE 321 (contract `requests.md` 2.5).
 
-use rocketmq_protocol::ResponseCode;
+use rocketmq_common::fastjson;
+use rocketmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueBody};
 use rocketmq_protocol::header::{
-    QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
+    QueryConsumeQueueRequestHeader, QueryMessageRequestHeader, QueryMessageResponseHeader,
+    ViewMessageRequestHeader,
 };
+use rocketmq_protocol::{Frame, ResponseCode};
 use rocketmq_remoting::{Body, Call, Response};
 
-use super::{failed, refuse, respond};
+use super::{Refusal, failed, refuse, respond};
 use crate::context::BrokerContext;
+
+/// Most entries of a consume queue that one answer holds, which has to fit into a frame.
+const SHOWN_ENTRIES_MAX: usize = 65_536;
 
 /// Finds messages by key.
 pub fn query_message(context: &BrokerContext, call: Call<'_>) {
@@ -45,4 +51,60 @@ pub fn view_message(context: &BrokerContext, call: Call<'_>) {
             respond(call, Err(failed(text)));
         }
     }
+}
+
+/// Shows entries of a consume queue, and what a group's filter makes of them.
+pub fn consume_queue(context: &BrokerContext, call: Call<'_>) {
+    match shown_entries(context, &call.frame) {
+        Ok(Ok(body)) => respond(call, fastjson::to_vec(&body).map(Some).map_err(failed)),
+        // A success without a body, as Java has it.
+        Ok(Err(remark)) => call.respond(Response::success().remark(&remark)),
+        Err(refusal) => respond(call, Err(refusal)),
+    }
+}
+
+/// The answer's body, or its remark when there is no such entry.
+fn shown_entries(
+    context: &BrokerContext,
+    frame: &Frame,
+) -> Result<Result<QueryConsumeQueueBody, String>, Refusal> {
+    let header = QueryConsumeQueueRequestHeader::decode(frame.fields())?;
+    let (topic, queue_id, index) = (&*header.topic, header.queue_id, header.index);
+    let min = context.store.min_offset_in_queue(topic, queue_id);
+    if min < 0 {
+        return Err(failed(format!("{queue_id}@{topic} is not exist!")));
+    }
+    let max = context.store.max_offset_in_queue(topic, queue_id);
+    if !(min..max).contains(&index) {
+        return Ok(Err(format!("Index {index} of {queue_id}@{topic} is not exist!")));
+    }
+    let mut body = QueryConsumeQueueBody {
+        max_queue_index: max,
+        min_queue_index: min,
+        ..QueryConsumeQueueBody::default()
+    };
+    if let Some(group) = header.consumer_group.as_deref() {
+        let known = context.consumers.with(group, |group| group.subscriptions.get(topic).cloned());
+        let subscription = known.flatten();
+        body.filter_data = Some(match &subscription {
+            // What Java prints of filter data that a tag subscription does not have is `null`.
+            Some(_) => fastjson::to_pretty(&context.filters.get(topic, group).as_deref())
+                .map_err(failed)?,
+            None => format!("{group}@{topic} is not online!"),
+        });
+        body.subscription_data = subscription.map(|known| (*known).clone());
+    }
+    let count = usize::try_from(header.count).unwrap_or(0).min(SHOWN_ENTRIES_MAX);
+    let mut entries = Vec::new();
+    context.store.queue_entries(topic, queue_id, index, count, &mut entries);
+    body.queue_data = entries
+        .into_iter()
+        .map(|entry| ConsumeQueueData {
+            physic_offset: entry.physical_offset,
+            physic_size: entry.size,
+            tags_code: entry.tags_code,
+            ..ConsumeQueueData::default()
+        })
+        .collect();
+    Ok(Ok(body))
 }

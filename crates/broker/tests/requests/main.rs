@@ -4,8 +4,12 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod client;
+mod consumption;
 mod filters;
+mod offset;
 mod pull;
+mod query;
 mod registration;
 mod send;
 mod support;
+mod topic;
