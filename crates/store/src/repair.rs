@@ -21,16 +21,27 @@ use crate::segments::Segments;
 const TOPICS: [&str; 2] = ["RMQ_SYS_DAMAGED", "-"];
 /// Bytes that file systems write at once, or not at all.
 const BLOCK_BYTES: usize = 4096;
+/// A record never begins with so many zeros: a size may be one flipped bit away from four, the
+/// magic behind it is not.
+const TELLING_BYTES: usize = 5;
 
-/// Whether a part lacks a whole block: it was never written to the medium, as when the power is
-/// cut, rather than damaged later.
+/// Whether a part lacks a block that was written: it never reached the medium, as when the power is
+/// cut, rather than being damaged later. An older state of the block is there then, which ends
+/// with zeros from where the log ended at that time.
 pub(crate) fn lacks_block(segments: &Segments, damage: &Damage) -> Result<bool, StoreError> {
     for (segment, range) in parts(segments, damage) {
         let bytes = segment.bytes()?;
-        let first = range.start.next_multiple_of(BLOCK_BYTES);
-        let part = bytes.get(first..range.end.max(first)).unwrap_or_default();
-        if part.chunks_exact(BLOCK_BYTES).any(|block| block.iter().all(|byte| *byte == 0)) {
-            return Ok(true);
+        let mut from = range.start;
+        while from < range.end {
+            let block_end = (from + 1).next_multiple_of(BLOCK_BYTES);
+            let rest = bytes.get(from..block_end.min(bytes.len())).unwrap_or_default();
+            if block_end <= range.end
+                && rest.len() >= TELLING_BYTES
+                && rest.iter().all(|byte| *byte == 0)
+            {
+                return Ok(true);
+            }
+            from = block_end;
         }
     }
     Ok(false)

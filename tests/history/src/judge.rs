@@ -219,8 +219,7 @@ impl History {
 
     fn judge_consumed(&self, found: &BTreeMap<Place, MessageId>, report: &mut Report) {
         let begun = self.begun.lock();
-        // Per group and queue: values that may be read, the last of them the newest.
-        let mut offsets: HashMap<(&str, &str, i32), Vec<i64>> = HashMap::new();
+        let mut offsets: HashMap<(&str, &str, i32), Stored> = HashMap::new();
         let mut crashed: HashSet<(&str, &str, i32)> = HashSet::new();
         let consumed = self.consumed.lock();
         for event in consumed.iter() {
@@ -238,33 +237,37 @@ impl History {
                         report.violations.push(Violation::DeliveredWrong { place, delivered });
                     }
                 }
+                Consumed::Begun { group, topic, queue_id, offset } => {
+                    let key = (group.as_str(), topic.as_str(), *queue_id);
+                    offsets.entry(key).or_default().values.push(*offset);
+                }
                 Consumed::Stored { group, topic, queue_id, offset } => {
                     let key = (group.as_str(), topic.as_str(), *queue_id);
-                    offsets.entry(key).or_default().push(*offset);
+                    let stored = offsets.entry(key).or_default();
+                    if stored.values.last() != Some(offset) {
+                        stored.values.push(*offset);
+                    }
+                    stored.newest = stored.values.len() - 1;
                     crashed.remove(&key);
                 }
                 Consumed::Read { group, topic, queue_id, offset } => {
                     let key = (group.as_str(), topic.as_str(), *queue_id);
-                    let Some(stored) = offsets.get_mut(&key) else { continue };
-                    let newest = stored.last().copied().unwrap_or(-1);
-                    let kept = stored.first().copied().unwrap_or(-1);
-                    let allowed = match crashed.contains(&key) {
-                        true => stored.contains(offset),
-                        false => *offset == newest,
-                    };
-                    if !allowed {
+                    let Some(stored) = offsets.get(&key) else { continue };
+                    let from = if crashed.contains(&key) { 0 } else { stored.newest };
+                    if !stored.values[from..].contains(offset) {
                         report.violations.push(Violation::OffsetWentBack {
                             group: group.clone(),
                             topic: topic.clone(),
                             queue_id: *queue_id,
                             read: *offset,
-                            at_least: if crashed.contains(&key) { kept } else { newest },
+                            at_least: stored.values[from],
                         });
                     }
                 }
                 Consumed::Settled => {
                     for stored in offsets.values_mut() {
-                        stored.drain(..stored.len().saturating_sub(1));
+                        stored.values.drain(..stored.newest);
+                        stored.newest = 0;
                     }
                 }
                 Consumed::Crashed => {
@@ -272,6 +275,20 @@ impl History {
                 }
             }
         }
+    }
+}
+
+/// What a group's offset of a queue may be read as.
+struct Stored {
+    /// In the order in which they were stored; a group without an offset may be told 0.
+    values: Vec<i64>,
+    /// The last that the broker said was stored. What follows may be stored too.
+    newest: usize,
+}
+
+impl Default for Stored {
+    fn default() -> Stored {
+        Stored { values: vec![0], newest: 0 }
     }
 }
 

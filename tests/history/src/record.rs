@@ -56,6 +56,12 @@ pub(crate) enum Consumed {
         place: Place,
         id: Option<MessageId>,
     },
+    Begun {
+        group: String,
+        topic: String,
+        queue_id: i32,
+        offset: i64,
+    },
     Stored {
         group: String,
         topic: String,
@@ -109,8 +115,15 @@ impl History {
         let kept: HashMap<&Place, Option<MessageId>> =
             kept.iter().map(|(place, body)| (place, crate::body::decode(body))).collect();
         self.acknowledged.lock().retain(|id, acknowledged| {
-            acknowledged.survival == Survival::Always
-                || kept.get(&acknowledged.place) == Some(&Some(*id))
+            let is_kept = kept.get(&acknowledged.place) == Some(&Some(*id));
+            let is_promised = acknowledged.survival == Survival::Always;
+            acknowledged.survival = Survival::Always;
+            is_promised || is_kept
+        });
+        // What a consumer was handed before may be gone too.
+        self.consumed.lock().retain(|event| match event {
+            Consumed::Delivered { place, id } => kept.get(place) == Some(id),
+            _ => true,
         });
         self.crashed();
     }
@@ -124,6 +137,12 @@ impl History {
     pub fn delivered(&self, place: &Place, message: &[u8]) {
         let id = crate::body::decode(message);
         self.consumed.lock().push(Consumed::Delivered { place: place.clone(), id });
+    }
+
+    /// A consumer's offset is about to be stored; the broker may do it without our hearing of it.
+    pub fn offset_begun(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let (group, topic) = (group.to_string(), topic.to_string());
+        self.consumed.lock().push(Consumed::Begun { group, topic, queue_id, offset });
     }
 
     /// A consumer's offset was stored, and the broker said so.

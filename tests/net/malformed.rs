@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -12,23 +10,9 @@ use bytes::{Bytes, BytesMut};
 use rocketmq_protocol::frame::{FrameHead, SerializeType, encode_head};
 use rocketmq_protocol::{HeaderFields, Language, RequestCode};
 use rocketmq_remoting::Request;
-use support::{Cluster, talk};
-
-/// A small generator, so that a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-}
+use rocketmq_testbed::cluster::{Broker, NameServer};
+use rocketmq_testbed::random::Random;
+use rocketmq_testbed::talk;
 
 fn frame(code: i32, serialize: SerializeType, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let head = FrameHead { code, flag: 0, language: Language::JAVA, opaque: 7, remark: None };
@@ -97,10 +81,10 @@ fn hostile_frames(random: &mut Random) -> Vec<Vec<u8>> {
     }
     for _ in 0..200 {
         let mut flipped = good.clone();
-        let at = random.next() as usize % flipped.len();
-        flipped[at] ^= 1 << (random.next() % 8);
+        let at = random.below(flipped.len());
+        flipped[at] ^= 1 << random.below(8);
         frames.push(flipped);
-        let len = random.next() as usize % 300;
+        let len = random.below(300);
         frames.push(random.bytes(len));
     }
     for claimed in [0x7fff_ffffu32, 0x8000_0000, 0xffff_ffff, 16 * 1024 * 1024 - 4, 0, 3] {
@@ -113,15 +97,18 @@ fn hostile_frames(random: &mut Random) -> Vec<Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_input_harms_nobody() {
-    let mut cluster = Cluster::start("malformed", "mappedFileSizeCommitLog=1048576");
+    let mut server = NameServer::start("malformed-namesrv");
+    let settings = format!("mappedFileSizeCommitLog=1048576\nnamesrvAddr={}", server.address());
+    let mut broker = Broker::start("malformed", &settings);
     let client = talk::client();
-    let address = cluster.broker_address();
-    talk::send(&client, &address, "Bystander", 0, Bytes::from_static(b"before")).await.unwrap();
-    let seed = 0x9e37_79b9_7f4a_7c15;
-    println!("seed {seed:x}");
-    let frames = hostile_frames(&mut Random(seed));
-    let ports = [cluster.broker_port, cluster.broker_port - 2, cluster.namesrv_port];
-    let before = [cluster.broker().resident_kib(), cluster.namesrv.resident_kib()];
+    let address = broker.address();
+    let queue = ("Bystander", 0);
+    let sent = talk::send(&client, &address, queue, "", Bytes::from_static(b"before")).await;
+    assert!(sent.unwrap().is_ok());
+    let (_, mut random) = Random::of_run("malformed");
+    let frames = hostile_frames(&mut random);
+    let ports = [broker.port, broker.port - 2, server.port];
+    let before = [broker.running().resident_kib(), server.daemon.resident_kib()];
     let poking = tokio::task::spawn_blocking(move || {
         std::thread::scope(|scope| {
             for chunk in frames.chunks(frames.len() / 16 + 1) {
@@ -139,7 +126,7 @@ async fn hostile_input_harms_nobody() {
     // Hundreds of peers claim 16 MiB each and send a few bytes: none of it may be reserved.
     let mut claimers = Vec::new();
     for _ in 0..300 {
-        for port in [cluster.broker_port, cluster.namesrv_port] {
+        for port in [broker.port, server.port] {
             let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
             socket.write_all(&(16 * 1024 * 1024u32 - 4).to_be_bytes()).unwrap();
             socket.write_all(&[0, 0, 0, 2, b'{', b'}', 1, 2, 3]).unwrap();
@@ -147,18 +134,19 @@ async fn hostile_input_harms_nobody() {
         }
     }
     // The connections above were accepted before this answer, so their memory is counted.
-    talk::send(&client, &address, "Bystander", 0, Bytes::from_static(b"after")).await.unwrap();
+    let sent = talk::send(&client, &address, queue, "", Bytes::from_static(b"after")).await;
+    assert!(sent.unwrap().is_ok());
     let request = Request::new(RequestCode::GET_BROKER_CLUSTER_INFO);
-    let info = client.invoke(&cluster.namesrv_address(), request, talk::TIMEOUT).await.unwrap();
+    let info = client.invoke(&server.address(), request, talk::TIMEOUT).await.unwrap();
     assert_eq!(info.code, 0);
-    let after = [cluster.broker().resident_kib(), cluster.namesrv.resident_kib()];
+    let after = [broker.running().resident_kib(), server.daemon.resident_kib()];
     println!("resident KiB before {before:?}, after {after:?}");
     for (before, after) in before.iter().zip(after) {
         assert!(after < before + 100 * 1024, "{after} KiB, before {before} KiB");
     }
     let read = talk::read_queue(&client, &address, "Bystander", 0).await;
-    let bodies: Vec<_> = read.iter().map(|message| &message.body[..]).collect();
+    let bodies: Vec<_> = read.iter().map(|(_, body)| &body[..]).collect();
     assert_eq!(bodies, [&b"before"[..], b"after"]);
-    assert_eq!(cluster.broker().terminate(), 143);
-    assert_eq!(cluster.namesrv.terminate(), 143);
+    assert_eq!(tokio::task::block_in_place(|| broker.running().terminate()), 143);
+    assert_eq!(tokio::task::block_in_place(|| server.daemon.terminate()), 143);
 }
