@@ -9,7 +9,7 @@ use rocketmq_store::PutError;
 use crate::context::BrokerContext;
 use crate::processor::{
     Answer, admin, client, consumption, filter_server, offset, pull, query, respond,
-    respond_when_written, send, settings, topic,
+    respond_when_written, send, send_back, settings, topic,
 };
 
 /// Name of the logger of connections.
@@ -76,7 +76,7 @@ impl RequestHandler for Handler {
             RequestCode::QUERY_CONSUMER_OFFSET => offset::query(context, call),
             RequestCode::HEART_BEAT => client::heartbeat(context, call),
             RequestCode::UNREGISTER_CLIENT => client::unregister(context, call),
-            RequestCode::CONSUMER_SEND_MSG_BACK => send::send_back(context, call),
+            RequestCode::CONSUMER_SEND_MSG_BACK => send_back::send_back(context, call),
             RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => offset::search(context, call),
             RequestCode::GET_MAX_OFFSET => offset::max(context, call),
             RequestCode::GET_MIN_OFFSET => offset::min(context, call),

@@ -19,16 +19,18 @@ enum Set {
     GroupGetSize,
     BrokerPutNums,
     BrokerGetNums,
+    SndbckPutNums,
 }
 
 /// Names of the sets, as tools ask for them.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "TOPIC_PUT_NUMS",
     "TOPIC_PUT_SIZE",
     "GROUP_GET_NUMS",
     "GROUP_GET_SIZE",
     "BROKER_PUT_NUMS",
     "BROKER_GET_NUMS",
+    "SNDBCK_PUT_NUMS",
 ];
 
 /// Samples kept for each window, and the time between them.
@@ -122,7 +124,7 @@ impl Pairs {
 pub struct BrokerStats {
     cluster: String,
     /// By set; the second key is empty where the first says it all.
-    sets: [Pairs; 6],
+    sets: [Pairs; 7],
     /// Messages put and got before yesterday's and today's midnight.
     mornings: Mutex<Mornings>,
 }
@@ -168,6 +170,11 @@ impl BrokerStats {
         self.add(Set::BrokerGetNums, &self.cluster, "", count);
     }
 
+    /// Counts a message of the topic that the group sent back.
+    pub fn send_back(&self, topic: &str, group: &str) {
+        self.add(Set::SndbckPutNums, topic, group, 1);
+    }
+
     /// Messages a second that a group got of a topic, over the last minute.
     pub fn group_get_tps(&self, topic: &str, group: &str) -> f64 {
         let item = self.sets[Set::GroupGetNums as usize].get(topic, group);
@@ -178,7 +185,9 @@ impl BrokerStats {
     pub fn view(&self, name: &str, key: &str) -> Option<BrokerStatsData> {
         let set = NAMES.iter().position(|known| *known == name)?;
         let (first, second) = match key.split_once('@') {
-            Some((topic, group)) if name.starts_with("GROUP_") => (topic, group),
+            Some((topic, group)) if name.starts_with("GROUP_") || name.starts_with("SNDBCK_") => {
+                (topic, group)
+            }
             _ => (key, ""),
         };
         let item = self.sets[set].get(first, second)?;

@@ -4,10 +4,12 @@ pub mod admin;
 pub mod client;
 pub mod consumption;
 pub mod filter_server;
+mod kept;
 pub mod offset;
 pub mod pull;
 pub mod query;
 pub mod send;
+pub mod send_back;
 pub mod settings;
 pub mod topic;
 

@@ -1,5 +1,5 @@
-//! SEND_MESSAGE 10, SEND_MESSAGE_V2 310, SEND_BATCH_MESSAGE 320, CONSUMER_SEND_MSG_BACK 36
-//! (contract `requests.md` 1, `broker.md` 10, 11).
+//! SEND_MESSAGE 10, SEND_MESSAGE_V2 310, SEND_BATCH_MESSAGE 320 (contract `requests.md` 1,
+//! `broker.md` 10).
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -8,17 +8,18 @@ use rocketmq_common::clock;
 use rocketmq_protocol::body::{TopicConfig, TopicFilterType};
 use rocketmq_protocol::frame::Frame;
 use rocketmq_protocol::header::{
-    ConsumerSendMsgBackRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
-    SendMessageResponseExtras, SendMessageResponseHeader,
+    SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseExtras,
+    SendMessageResponseHeader,
 };
-use rocketmq_protocol::message::{RecordView, properties, property, sys_flag};
+use rocketmq_protocol::message::{properties, property, sys_flag};
 use rocketmq_protocol::topic::{
     self, DLQ_PREFIX, FAQ, NAME_PATTERN, RETRY_PREFIX, TOPIC_LENGTH_MAX, permission,
 };
 use rocketmq_protocol::{RequestCode, ResponseCode, version};
-use rocketmq_remoting::{Call, Deferred, Response};
-use rocketmq_store::{BrokerRole, FlushDiskType, FlushOutcome, PutBatch, PutError, PutMessage};
+use rocketmq_remoting::{Call, Response};
+use rocketmq_store::{BrokerRole, FlushDiskType, PutBatch, PutError, PutMessage};
 
+use super::kept::{Kept, when_kept};
 use super::{Refusal, failed, refuse};
 use crate::context::{BrokerContext, Settings};
 use crate::schedule::divert;
@@ -98,70 +99,21 @@ impl Sent {
 
 /// Answers now, or when the message, and the topic if it is new, are on the medium.
 fn answer(context: &BrokerContext, settings: &Arc<Settings>, call: Call<'_>, mut sent: Sent) {
-    let new_topic = sent.new_topic.take();
-    let Some(offset) = sent.flush_to else {
-        match new_topic {
-            None => sent.respond(sent.stored(), settings, |response| call.respond(response)),
-            Some(topic) => {
-                let late = Late { sent, settings: Arc::clone(settings), deferred: call.defer() };
-                let store = Arc::clone(&context.store);
-                topic.then(Box::new(move |written| {
-                    // Never before the message is in the log, which the batch it came with may
-                    // not have reached.
-                    let written =
-                        written.and_then(|()| store.commit().map_err(|error| error.to_string()));
-                    let code = late.sent.stored();
-                    late.topic_written(code, written);
-                }));
-            }
-        }
-        return;
-    };
-    let late = Late { sent, settings: Arc::clone(settings), deferred: call.defer() };
-    context.store.when_flushed(
-        offset,
-        Box::new(move |outcome| {
-            let code = match outcome {
-                FlushOutcome::Flushed => late.sent.stored(),
-                FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
-                // Never 10, which says that the message is stored.
-                FlushOutcome::Failed => return late.refuse(
-                    ResponseCode::SERVICE_NOT_AVAILABLE,
-                    "service not available now. The disk refused the message; see storeerror.log",
-                ),
-            };
-            match new_topic {
-                None => late.topic_written(code, Ok(())),
-                Some(topic) => {
-                    topic.then(Box::new(move |written| late.topic_written(code, written)));
-                }
-            }
-        }),
-    );
-}
-
-/// A send that is answered later.
-struct Late {
-    sent: Sent,
-    settings: Arc<Settings>,
-    deferred: Deferred,
-}
-
-impl Late {
-    fn topic_written(self, code: ResponseCode, written: Result<(), String>) {
-        match written {
-            Ok(()) => {
-                let deferred = self.deferred;
-                self.sent.respond(code, &self.settings, |response| deferred.respond(response));
-            }
-            Err(why) => self.refuse(ResponseCode::SYSTEM_ERROR, &why),
-        }
+    let (flush_to, new_topic) = (sent.flush_to, sent.new_topic.take());
+    if flush_to.is_none() && new_topic.is_none() {
+        return sent.respond(sent.stored(), settings, |response| call.respond(response));
     }
-
-    fn refuse(self, code: ResponseCode, text: &str) {
-        let response = Response::error(code, text);
-        self.deferred.respond(response.fields(&extras(&self.settings)));
-    }
+    let (deferred, settings) = (call.defer(), Arc::clone(settings));
+    when_kept(context, flush_to, new_topic, move |kept| {
+        let code = match kept {
+            Kept::Yes => sent.stored(),
+            Kept::FlushTimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
+            Kept::No(code, text) => {
+                return deferred.respond(Response::error(code, &text).fields(&extras(&settings)));
+            }
+        };
+        sent.respond(code, &settings, |response| deferred.respond(response));
+    });
 }
 
 /// Checks the request in Java's order and puts the message.
@@ -191,8 +143,7 @@ fn accept(
         }
     }
     if header.queue_id < 0 {
-        let queues = config.write_queue_nums.max(1);
-        header.queue_id = (clock::monotonic_nanos() / 64 % i64::from(queues)) as i32;
+        header.queue_id = any_queue(config.write_queue_nums);
     }
     if config.topic_filter_type == TopicFilterType::MultiTag {
         header.sys_flag |= sys_flag::MULTI_TAGS;
@@ -279,6 +230,11 @@ pub(crate) fn check_topic_name(topic: &str) -> Result<(), Refusal> {
         return Err(failed("The specified topic is longer than topic max length."));
     }
     Ok(())
+}
+
+/// One of a topic's queues, none preferred.
+pub(crate) fn any_queue(queues: i32) -> i32 {
+    (clock::monotonic_nanos() / 64 % i64::from(queues.max(1))) as i32
 }
 
 fn check_queue(
@@ -524,69 +480,4 @@ fn illegal(why: String) -> Refusal {
          length limit 128k, msg properties length limit 32k. {why}"
         ),
     )
-}
-
-/// Handles CONSUMER_SEND_MSG_BACK. A message that is to be tried again later needs delays, which
-/// this version does not have; one that goes to the dead letters is stored.
-pub fn send_back(context: &BrokerContext, call: Call<'_>) {
-    let answer = send_back_inner(context, &call).map(|()| None);
-    super::respond(call, answer);
-}
-
-fn send_back_inner(context: &BrokerContext, call: &Call<'_>) -> Result<(), Refusal> {
-    let header = ConsumerSendMsgBackRequestHeader::decode(call.frame.fields())?;
-    let settings = context.settings();
-    let auto = settings.broker.auto_create_subscription_group;
-    let Some(group) = context.groups.get_or_create(&header.group, auto) else {
-        let text = format!("subscription group not exist, {} {FAQ}", header.group);
-        return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, text));
-    };
-    if settings.broker.broker_permission & permission::WRITE == 0 {
-        let ip = &settings.broker.broker_ip1;
-        let text = format!("the broker[{ip}] sending message is forbidden");
-        return Err(refuse(ResponseCode::NO_PERMISSION, text));
-    }
-    if group.retry_queue_nums <= 0 {
-        return Ok(());
-    }
-    let record = context.store.look_up(header.offset);
-    let record = record.as_deref().and_then(|bytes| RecordView::parse(bytes).ok());
-    let Some(record) = record else {
-        return Err(failed(format!("look message by offset failed, {}", header.offset)));
-    };
-    let sent_max = header.max_reconsume_times.filter(|_| call.frame.version >= version::V3_4_9);
-    let max = sent_max.unwrap_or(group.retry_max_times);
-    if record.reconsume_times < max && header.delay_level >= 0 {
-        let text = "consumer send msg back with delay is not supported by this version";
-        return Err(refuse(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, text));
-    }
-    let topic = format!("{DLQ_PREFIX}{}", header.group);
-    create_topic(context, &topic, 1, permission::READ | permission::WRITE)?;
-    let mut stored = record.properties.to_vec();
-    let origin_topic = record.topic_text();
-    if properties::get(&stored, property::RETRY_TOPIC).is_none() {
-        properties::append_bytes(&mut stored, property::RETRY_TOPIC, origin_topic.as_bytes());
-    }
-    if properties::get(&stored, property::ORIGIN_MESSAGE_ID).is_none() {
-        let id = record.offset_msg_id();
-        properties::append_bytes(&mut stored, property::ORIGIN_MESSAGE_ID, id.as_bytes());
-    }
-    for (name, value) in [(property::DELAY, &b"0"[..]), (property::WAIT, b"false")] {
-        properties::remove(&mut stored, name);
-        properties::append_bytes(&mut stored, name, value);
-    }
-    let put = context.store.put(&PutMessage {
-        topic: &topic,
-        queue_id: 0,
-        flag: record.flag,
-        sys_flag: record.sys_flag,
-        born_timestamp: record.born_timestamp,
-        born_host: record.born_host,
-        store_host: context.store_host,
-        reconsume_times: record.reconsume_times + 1,
-        prepared_transaction_offset: 0,
-        body: record.body,
-        properties: &stored,
-    });
-    put.map(|_| ()).map_err(|error| put_refusal(context, error))
 }

@@ -6,5 +6,6 @@
 
 mod delay;
 mod files;
+mod retry;
 #[path = "../requests/support.rs"]
 mod support;
