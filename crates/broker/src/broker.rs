@@ -26,6 +26,7 @@ use crate::hold::PullHold;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
 use crate::processor::pull;
+use crate::protect;
 use crate::schedule::Schedule;
 use crate::topics::Topics;
 
@@ -33,6 +34,8 @@ use crate::topics::Topics;
 const TIMER: &str = "BrokerControllerScheduledThread1";
 /// How often waiting pulls are looked through for those whose time is up.
 const HOLD_SWEEP: Duration = Duration::from_secs(1);
+/// How often groups are looked through for those that are too far behind.
+const PROTECT: Duration = Duration::from_secs(180);
 /// How often clients are looked through for those not heard of.
 const CLIENT_SCAN: Duration = Duration::from_secs(10);
 
@@ -358,7 +361,6 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
     let settings = context.settings();
     let seconds = Duration::from_secs;
     let offsets_period = settings.broker.flush_consumer_offset_interval.max(100).unsigned_abs();
-    let started = Instant::now();
     vec![
         tokio::spawn(register_regularly(Arc::clone(context))),
         every(seconds(10), Duration::from_millis(offsets_period.into()), context, |context| {
@@ -392,13 +394,9 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
                 connection.close();
             }
         }),
-        every(seconds(10), seconds(10), context, move |context| {
-            let tick = started.elapsed().as_secs() / 10;
-            context.stats.sample(tick.saturating_sub(1), clock::now_ms());
-            if tick.is_multiple_of(6) {
-                context.stats.log_minute();
-            }
-        }),
+        every(PROTECT, PROTECT, context, |context| protect::slow_groups(context)),
+        tokio::spawn(sample_stats(Arc::clone(context))),
+        tokio::spawn(log_stats(Arc::clone(context))),
         tokio::spawn(note_midnights(Arc::clone(context))),
         tokio::spawn(persist_delay_offsets(Arc::clone(context))),
     ]
@@ -418,6 +416,35 @@ async fn persist_delay_offsets(context: Arc<BrokerContext>) {
         let period = context.settings().store.flush_delay_offset_interval.max(100);
         sleep(Duration::from_millis(period.unsigned_abs())).await;
         context.schedule.persist(&context.store).await;
+    }
+}
+
+async fn sample_stats(context: Arc<BrokerContext>) {
+    let mut ticks = interval_at(tokio::time::Instant::now(), Duration::from_secs(10));
+    for tick in 0.. {
+        ticks.tick().await;
+        context.stats.sample(tick, clock::now_ms());
+    }
+}
+
+/// Writes stats.log when a minute, an hour, a day of the local clock begins.
+async fn log_stats(context: Arc<BrokerContext>) {
+    const MINUTE_MS: i64 = 60_000;
+    let stats = &context.stats;
+    for minute in 0_u64.. {
+        let left = MINUTE_MS - clock::now_ms().rem_euclid(MINUTE_MS);
+        sleep(Duration::from_millis(left.unsigned_abs())).await;
+        let (now, before) = (clock::now_ms(), clock::now_ms() - MINUTE_MS);
+        stats.log_minute();
+        if minute.is_multiple_of(5) {
+            stats.log_moments();
+        }
+        if clock::local_hour(now) != clock::local_hour(before) {
+            stats.log_hour();
+        }
+        if clock::local_midnight(now, 0) != clock::local_midnight(before, 0) {
+            stats.log_day();
+        }
     }
 }
 

@@ -92,11 +92,12 @@ impl Groups {
         }
     }
 
-    /// Stops a group from consuming.
+    /// Stops a group from consuming. The file holds it with the next change of any group, as in
+    /// Java, so that a restart soon after gives the group another chance.
     pub fn disable_consume(&self, group: &str) {
-        self.0.change_each(|name, config| {
-            (name == group && config.consume_enable)
-                .then(|| SubscriptionGroupConfig { consume_enable: false, ..config.clone() })
+        self.0.change_in_memory(group, |config| {
+            let changed = SubscriptionGroupConfig { consume_enable: false, ..config.clone() };
+            config.consume_enable.then_some(changed)
         });
     }
 

@@ -20,6 +20,7 @@ mod offsets;
 mod outward;
 pub mod processor;
 mod producers;
+pub mod protect;
 mod runtime_info;
 mod schedule;
 mod stats;

@@ -135,6 +135,17 @@ impl<V: Clone + Send + Sync + 'static> Table<V> {
         (made, true)
     }
 
+    /// Changes a value in memory; the file holds it when something else makes it written.
+    pub(crate) fn change_in_memory(&self, name: &str, change: impl FnOnce(&V) -> Option<V>) {
+        let mut entries = self.0.entries.write();
+        if let Some(entry) = entries.get_mut(name)
+            && let Some(value) = change(&entry.value)
+        {
+            entry.value = Arc::new(value);
+            self.0.version.lock().next(clock::now_ms());
+        }
+    }
+
     pub(crate) fn remove(&self, name: &str) -> Option<Arc<V>> {
         let old = {
             let mut entries = self.0.entries.write();

@@ -1,5 +1,7 @@
 //! What reading the store gives (contract `store.md` 14).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rocketmq_protocol::message::RecordView;
 
@@ -62,6 +64,10 @@ pub struct GetResult {
     pub message_count: usize,
     /// Their bytes together.
     pub bytes_total: usize,
+    /// Bytes of the last of them, which ends the last chunk.
+    pub last_size: usize,
+    /// How long the reading took.
+    pub elapsed: Duration,
     /// The reader is so far behind that it should pull from a slave.
     pub suggest_slave: bool,
     /// How many bytes of commit log lie behind the last scanned message, for the statistics of
@@ -80,9 +86,18 @@ impl GetResult {
             chunks: Vec::new(),
             message_count: 0,
             bytes_total: 0,
+            last_size: 0,
+            elapsed: Duration::ZERO,
             suggest_slave: false,
             fall_behind_bytes: None,
         }
+    }
+
+    /// The last record.
+    pub fn last_record(&self) -> Option<RecordView<'_>> {
+        let chunk = self.chunks.last()?;
+        let start = chunk.len().checked_sub(self.last_size)?;
+        RecordView::parse(chunk.get(start..)?).ok()
     }
 
     /// The records one by one.

@@ -66,8 +66,9 @@ impl Core {
         filter: &dyn MessageFilter,
     ) -> GetResult {
         let begin = Instant::now();
-        let result = self.gather(topic, queue_id, offset, max_messages, filter);
-        self.stats.got(result.message_count, begin.elapsed());
+        let mut result = self.gather(topic, queue_id, offset, max_messages, filter);
+        result.elapsed = begin.elapsed();
+        self.stats.got(result.message_count, result.elapsed);
         result
     }
 
@@ -412,6 +413,7 @@ impl Gathering<'_> {
         }
         self.result.message_count += 1;
         self.result.bytes_total += size;
+        self.result.last_size = size;
     }
 
     fn close_chunk(&mut self) {

@@ -22,6 +22,7 @@ use crate::config::BrokerConfig;
 use crate::context::{BrokerContext, Settings};
 use crate::filters::FilterData;
 use crate::hold::Held;
+use crate::stats::Pulled;
 use crate::wanted::Wanted;
 
 /// A pull, as far as it is needed once its frame is gone.
@@ -111,7 +112,7 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         }
         return;
     }
-    note(context, &header, &found);
+    note(context, &settings, &header, &found);
     found.send(|response| call.respond(response));
 }
 
@@ -131,7 +132,7 @@ pub fn run_again(context: &BrokerContext, held: Vec<Held>) {
         }
         let settings = context.settings();
         let found = read(context, &settings, &request.header, &request.wanted);
-        note(context, &request.header, &found);
+        note(context, &settings, &request.header, &found);
         found.send(|response| answer.respond(response));
     }
 }
@@ -141,14 +142,33 @@ fn refused(call: Call<'_>, refusal: &Refusal) {
 }
 
 /// Counts what is about to be answered, and tells of a moved offset.
-fn note(context: &BrokerContext, header: &PullMessageRequestHeader<'_>, found: &Found) {
+fn note(
+    context: &BrokerContext,
+    settings: &Settings,
+    header: &PullMessageRequestHeader<'_>,
+    found: &Found,
+) {
     if found.code == ResponseCode::PULL_OFFSET_MOVED {
         tell_offset_moved(context, header, found.header.next_begin_offset);
     }
-    if found.code == ResponseCode::SUCCESS {
-        let (count, bytes) = (found.result.message_count, found.result.bytes_total);
-        context.stats.get(&header.topic, &header.consumer_group, count as u64, bytes as u64);
+    let result = &found.result;
+    if result.fall_behind_bytes.is_none() {
+        return;
     }
+    let is_found = found.code == ResponseCode::SUCCESS;
+    // Java reads the messages only when it copies them, and sees their times then.
+    let is_read = is_found && settings.broker.transfer_msg_by_heap;
+    let last = result.last_record().filter(|_| is_read);
+    context.stats.pulled(&Pulled {
+        topic: &header.topic,
+        group: &header.consumer_group,
+        queue_id: header.queue_id,
+        count: if is_found { result.message_count } else { 0 },
+        bytes: result.bytes_total,
+        latency_ms: is_read.then(|| i64::try_from(result.elapsed.as_millis()).unwrap_or(0)),
+        fall_behind_ms: last.map(|record| context.store.now() - record.store_timestamp),
+        fall_behind_bytes: result.fall_behind_bytes.filter(|_| settings.store.disk_fall_recorded),
+    });
 }
 
 fn owned(header: &PullMessageRequestHeader<'_>) -> PullMessageRequestHeader<'static> {

@@ -39,8 +39,6 @@ struct Sent {
     flush_to: Option<i64>,
     /// Whether a replica should have had it.
     wants_replica: bool,
-    /// The system topic that it waits in, if it does.
-    diverted_to: Option<&'static str>,
     /// The write of the topic's settings, if the topic is so new that they are not on the disk.
     new_topic: Option<Pending>,
 }
@@ -153,8 +151,6 @@ fn accept(
     } else {
         put_one(context, settings, call, &header, to_dead_letters)
     }?;
-    let (count, bytes) = (1, call.frame.body().len() as u64);
-    context.stats.put(sent.diverted_to.unwrap_or(&header.topic), count, bytes);
     Ok(sent)
 }
 
@@ -320,6 +316,8 @@ fn put_one(
             properties: stored,
         });
         let put = put.map_err(|error| put_refusal(context, error))?;
+        let bytes = put.end_offset - put.physical_offset;
+        context.stats.put(diverted_to.unwrap_or(&header.topic), queue_id, 1, bytes);
         let waiting = waiting(settings, asked.waits, put.end_offset);
         Ok(Sent {
             msg_id: put.message_id(),
@@ -328,7 +326,6 @@ fn put_one(
             flush_to: waiting.0,
             wants_replica: waiting.1,
             new_topic: context.topics.pending_of(&header.topic),
-            diverted_to,
         })
     })
 }
@@ -367,6 +364,9 @@ fn put_batch(
             properties: stored,
         });
         let put = put.map_err(|error| put_refusal(context, error))?;
+        let count = put.physical_offsets.len();
+        let bytes = put.end_offset - put.physical_offsets.first().unwrap_or(&put.end_offset);
+        context.stats.put(&header.topic, header.queue_id, count, bytes);
         let waiting = waiting(settings, asked.waits, put.end_offset);
         Ok(Sent {
             msg_id: put.message_ids(),
@@ -375,7 +375,6 @@ fn put_batch(
             flush_to: waiting.0,
             wants_replica: waiting.1,
             new_topic: context.topics.pending_of(&header.topic),
-            diverted_to: None,
         })
     })
 }

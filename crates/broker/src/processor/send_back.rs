@@ -127,6 +127,9 @@ fn put(
         reconsume_times: record.reconsume_times.saturating_add(1),
         ..copy_of(record, topic_now, queue_now, &stored)
     })?;
+    if waits_in.is_some() {
+        context.stats.wait(queue_now, put.end_offset - put.physical_offset);
+    }
     // Java does not wait for the disk here (WAIT is false), and so may lose a message that the
     // consumer has done with.
     let is_sync = settings.store.flush_disk_type == FlushDiskType::SyncFlush;

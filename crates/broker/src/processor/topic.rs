@@ -70,6 +70,9 @@ pub fn delete(context: &BrokerContext, frame: &Frame) -> Answer {
     check_name(context, &header.topic)?;
     context.topics.delete(&header.topic);
     context.store.delete_topic(&header.topic).map_err(failed)?;
+    if context.settings().broker.auto_delete_unused_stats {
+        context.stats.topic_deleted(&header.topic);
+    }
     Ok(None)
 }
 
@@ -141,6 +144,9 @@ pub fn delete_group(context: &BrokerContext, frame: &Frame) -> Answer {
     context.groups.delete(&header.group_name);
     if header.remove_offset {
         context.offsets.remove_group(&header.group_name);
+    }
+    if context.settings().broker.auto_delete_unused_stats {
+        context.stats.group_deleted(&header.group_name);
     }
     Ok(None)
 }

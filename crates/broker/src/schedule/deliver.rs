@@ -138,7 +138,8 @@ fn deliver(
     match context.store.put(&copy_of(&record, topic, queue_id, record.properties)) {
         Ok(put) => {
             if context.settings().store.enable_schedule_message_stats {
-                context.stats.put(topic, 1, record.body.len() as u64);
+                let bytes = put.end_offset - put.physical_offset;
+                context.stats.delivered(level, topic, queue_id, bytes);
             }
             Ok(Some(put.end_offset))
         }

@@ -11,5 +11,7 @@ mod pull;
 mod query;
 mod registration;
 mod send;
+mod settings;
+mod stats;
 mod support;
 mod topic;

@@ -6,7 +6,7 @@ use rocketmq_protocol::{Frame, RequestCode};
 
 use crate::client::{heartbeat, subscription};
 use crate::support::{
-    FAQ, Fixture, PATIENCE, Pull, body_text, fields_of, message, parsed, pull, records, said, until,
+    FAQ, Fixture, PATIENCE, Pull, fields_of, message, pull, records, said, until,
 };
 
 /// nextBeginOffset, minOffset, maxOffset.
@@ -306,18 +306,5 @@ async fn the_second_port_serves_all_but_pulls() {
     // On the main port the later code is the same pull.
     let answer = broker.peer.ask(lite, &pull("T", "0", "0").fields()).await;
     assert_eq!((answer.code, records(answer.body()).len()), (0, 1));
-    broker.stop().await;
-}
-
-#[tokio::test]
-async fn a_pull_counts_for_the_group() {
-    let broker = Fixture::start().await;
-    broker.create_topic("T", 1).await;
-    broker.peer.stored(&message("T", "0")).await;
-    broker.peer.pull(&pull("T", "0", "0")).await;
-    let fields = [("statsName", "GROUP_GET_NUMS"), ("statsKey", "T@test_consumer")];
-    let answer = broker.peer.ask(RequestCode::VIEW_BROKER_STATS_DATA, &fields).await;
-    let data: rocketmq_protocol::body::BrokerStatsData = parsed(&answer);
-    assert_eq!(data.stats_minute.sum, 0, "{}", body_text(&answer));
     broker.stop().await;
 }
