@@ -39,7 +39,7 @@ call() {
     [ -z "${COMPARE_ONLY:-}" ] || echo "$call_name" | grep -Eq "$COMPARE_ONLY" || return 0
     call_line="$call_name$tab$call_seconds"
     for word in "$@"; do call_line="$call_line$tab$word"; done
-    [ $# = 0 ] || [ "$1" = help ] || call_line="$call_line$tab-n$tab$NAMESRV_ADDR"
+    case " $* " in "  " | " help "* | *" -n "*) ;; *) call_line="$call_line$tab-n$tab$NAMESRV_ADDR" ;; esac
     echo "$call_line"
 }
 
@@ -263,6 +263,12 @@ volatile="$volatile|[A-Za-z]*ThreadPoolQueueSize|remainHowManyDataToFlush|commit
 volatile="$volatile|msg(Get|Put)TotalTodayNow|putMessage(Average|SizeTotal|TimesTotal)[A-Za-z]*|commitLogMaxOffset|bootTimestamp"
 volatile="$volatile|startAcceptSendRequestTimeStamp|earliestMessageTimeStamp|dispatchBehindBytes|scheduleMessageOffset_[0-9]*"
 
+# The properties section of consumerStatus, whose order Java leaves to a hash table.
+properties_sorted() {
+    awk '/^#/ { section = $0 } section == "#Consumer Properties#" && /:/ { print | "LC_ALL=C sort"; next }
+        /^$/ { close("LC_ALL=C sort") } { print }'
+}
+
 # Addresses, ids, times and rates become words; what is left must be equal.
 normalise() {
     name=$(basename "$1")
@@ -270,25 +276,43 @@ normalise() {
         s#$scratch/[a-z]*home#HOME#g; s#127\.0\.0\.1:[0-9]{4,5} *#PEER #g; s#/127\.0\.0\.1#PEER#g
         s/[0-9A-F]{32}/ID/g; s/\b1[0-9]{12}\b/MS/g; s/\b20[0-9]{15}\b/STAMP/g; s/\b20[0-9]{12}\b/STAMP/g
         s/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{8}(,[0-9]{3})?/DATE/g; s/@[0-9a-f]{4,8}\b/@HASH/g
-        s#Lambda\$[0-9]+/(0x)?[0-9a-f]+#LAMBDA#g; s/commitLogOffset=[0-9]+/commitLogOffset=N/g
+        s#Lambda[$][0-9]+/(0x)?[0-9a-f]+#LAMBDA#g; s/commitLogOffset=[0-9]+/commitLogOffset=N/g
         s/(CommitLog Offset: *)[0-9]+/\1N/; s/storeSize=[0-9]+/storeSize=N/; s/physicOffset=[0-9]+/physicOffset=N/
-        s/[0-9]+ms, SendResult/Nms, SendResult/g; s/spentTimeMills=[0-9]+/spentTimeMills=N/; s/<([0-9]+)>\(ms\)/<N>(ms)/g
+        s/[0-9]+ms, SendResult/Nms, SendResult/g; s/spentTimeMills=[0-9]+/spentTimeMills=N/; s/[0-9]+\(ms\)/N(ms)/g
         s/[0-9]+ms( +success)/Nms\1/" "$1" |
         case $name in
         clusterList*) sed -E 's/[0-9]+\.[0-9]+/N/g; s/\([0-9]+,[0-9]+ms\)/(L)/g; s/ +N/ N/g; /DefaultCluster/s/[0-9]+/N/g; s/ +/ /g' ;;
         brokerStatus*) sed -E "s/(($volatile)[^:]*: ).*/\1N/" ;;
-        consumerProgress*) sed -E 's/(Consume TPS: )[0-9.]+/\1N/' ;;
-        statsAll*) sed -E 's/ +[0-9]+\.[0-9]+/ N/g; s/ +[0-9]+/ N/g' ;;
-        consumerStatus*) sed -E '/#Consumer RT/,$s/ +[0-9.]+/ N/g; s/(last[A-Z][A-Za-z]*Timestamp=)[0-9]+/\1N/g' ;;
-        checkMsgSendRT*) sed -E 's/[0-9]+$/N/; s/[0-9.]+$/N/' ;;
+        consumerProgress.*) sed -E 's/[0-9]+( +[0-9]+)$/N\1/' ;;
+        # The consumer learns of its retry topic sooner or later.
+        consumerProgress*) sed -E '/^%RETRY%/d; s/(Consume TPS: )[0-9.]+/\1N/' ;;
+        topicList*) LC_ALL=C sort ;;
+        brokerConsumeStats*) LC_ALL=C sort ;;
+        wipeWritePerm* | addWritePerm*) sed -E 's/OK, [0-9]+/OK, N/' ;;
+        sendMessage*) sed -E 's/(broker-a +)[0-9]/\1N/' ;;
+        statsAll*) LC_ALL=C sort | sed -E 's/ +[0-9]+\.[0-9]+/ N/g; s/ +[0-9]+/ N/g' ;;
+        consumerStatus-i*) sed -E '/^%RETRY%/d' | properties_sorted | sed -E '/#Consumer RT/,$s/ +[0-9.]+/ N/g; s/(last[A-Z][A-Za-z]*Timestamp=)[0-9]+/\1N/g' ;;
+        checkMsgSendRT*) sed -E 's/[0-9.]+$/N/' ;;
         clusterRT*) sed -E 's/ +[0-9]+\.[0-9]+ +/ N /; s/\|[0-9]+$/|N/' | head -n 2 ;;
-        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E 's/=  .*(HOME|DIR|tmp).*/=  PATH/' ;;
+        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E 's#=  .*(HOME|DIR|/).*#=  PATH#; s/([lL]istenPort +=  ).*/\1N/
+            # Computed at the start of the Java broker although nothing uses it there.
+            s/(bitMapLengthConsumeQueueExt +=  ).*/\1N/' ;;
         export*.json.out) LC_ALL=C sort | sed -E 's/,$//; s/("[a-zA-Z]*(Tps|DiskRatio|AverageSize|Num|Version)":).*/\1N/; s/("counter":).*/\1N/' ;;
-        resetOffsetByTime*) cat ;;
         *) cat ;;
         esac
     # A file whose last line does not end is told apart.
     [ -z "$(tail -c 1 "$1")" ] || echo "(no line end)"
+}
+
+# known NAME COLUMN: tells why two outputs differ that may.
+known() {
+    case $1:$2 in
+    startMonitoring:ours-*) echo "Java's main ends while its threads go on" ;;
+    resetOffsetByTime-bad:ours-*) echo "a null pointer in Java; ours names the text" ;;
+    update*Acl*:*-on-ours | delete*Access*:*-on-ours | *WhiteAddr:*-on-ours) echo "access control is not there yet: code 3 at once" ;;
+    clusterAcl*:*-on-ours | getAccess*:*-on-ours) echo "access control is not there yet: code 3 at once" ;;
+    *) return 1 ;;
+    esac
 }
 
 # differs REFERENCE OTHER NAME: prints how an output differs; silent when it does not.
@@ -317,10 +341,13 @@ names=$(cut -f 1 "$reference.calls"; for file in "$reference"/export*.json.out; 
 for name in $names; do
     row=
     for other in java-on-ours ours-on-java ours-on-ours; do
-        if differs "$reference" "$results/$other" "$name" >"$results/$other/$name.diff" 2>&1 && [ ! -s "$results/$other/$name.diff" ]; then
+        differs "$reference" "$results/$other" "$name" >"$results/$other/$name.diff" 2>&1
+        if [ ! -s "$results/$other/$name.diff" ]; then
             row="$row equal     "
-        elif [ ! -s "$results/$other/$name.diff" ]; then
-            row="$row equal     "
+        elif why=$(known "$name" "$other"); then
+            row="$row known     "
+            echo "known: $name, $other: $why" >>"$scratch/known"
+            rm "$results/$other/$name.diff"
         else
             row="$row DIFFERENT "
             different=$((different + 1))
@@ -328,6 +355,7 @@ for name in $names; do
     done
     printf '%-34s%s\n' "$name" "$row"
 done
+[ ! -f "$scratch/known" ] || cat "$scratch/known"
 for other in java-on-ours ours-on-java ours-on-ours; do
     for file in "$results/$other"/*.diff; do
         [ -s "$file" ] || continue

@@ -47,9 +47,8 @@ cluster_start "$folder/main" "$system" "$system" $sizes || exit 1
 address="127.0.0.1:$NAMESRV_PORT"
 step "client scenarios ($system)" judge "$address" all "broker=$system"
 
-if [ "$system" = java ]; then mqadmin="$here/java-mqadmin"; else mqadmin="sh $ours_dist/bin/mqadmin"; fi
-# shellcheck disable=SC2086
-step "mqadmin beside Java's" "$here/compare-mqadmin.sh" "$address" $mqadmin
+# Its four runs hold Java's tool against Java's cluster already.
+[ "$system" = java ] || step "mqadmin beside Java's" "$here/compare-mqadmin.sh" sh "$ours_dist/bin/mqadmin"
 
 echo "== the store in Java's hands and back"
 judge "$address" produce topic=Reopened n=5000 >"$folder/acked" || failed="$failed

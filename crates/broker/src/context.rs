@@ -55,6 +55,16 @@ impl Settings {
         [&mut self.broker, &mut self.server, &mut self.client, &mut self.store]
     }
 
+    /// The keys that have a value, as Java sends them: those that are null are left out.
+    pub fn set_entries(&self) -> Vec<(String, String)> {
+        let keys = self.tables().into_iter().flat_map(ConfigTable::keys);
+        let nullable: Vec<_> =
+            keys.filter(|info| info.default == "None").map(|info| info.listed_name).collect();
+        let mut entries = self.entries();
+        entries.retain(|(key, value)| !value.is_empty() || !nullable.contains(&key.as_str()));
+        entries
+    }
+
     /// Every key and value, in the order of listings.
     pub fn entries(&self) -> Vec<(String, String)> {
         let known = self.tables().into_iter().flat_map(ConfigTable::entries);

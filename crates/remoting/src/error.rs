@@ -14,7 +14,7 @@ pub enum RemotingError {
         source: Option<std::io::Error>,
     },
     /// The connection broke before the request was answered.
-    #[error("send request to {address} failed: {reason}")]
+    #[error("send request to <{address}> failed: {reason}")]
     Send {
         /// `ip:port`.
         address: String,
@@ -22,7 +22,7 @@ pub enum RemotingError {
         reason: String,
     },
     /// No answer in time.
-    #[error("wait response on the channel {address} timeout, {timeout_ms}(ms)")]
+    #[error("wait response on the channel <{address}> timeout, {timeout_ms}(ms)")]
     Timeout {
         /// `ip:port`.
         address: String,

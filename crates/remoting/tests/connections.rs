@@ -206,7 +206,7 @@ async fn timeouts_and_refused_connections_say_so_in_rocketmqs_words() {
     let address = server.local().to_string();
     let short = Duration::from_millis(30);
     let late = client.invoke(&address, Request::new(NEVER), short).await.unwrap_err();
-    let words = format!("wait response on the channel {address} timeout, ");
+    let words = format!("wait response on the channel <{address}> timeout, ");
     assert!(late.to_string().starts_with(&words));
     // The connection was closed, the next use makes a new one.
     client.invoke(&address, Request::new(ECHO), TIMEOUT).await.unwrap();

@@ -149,9 +149,7 @@ pub(crate) fn parse(options: &[Opt], args: &[String]) -> Result<Given, OptionErr
             parse_short(&mut given, options, arg, short, &mut args)?;
         }
     }
-    if !given.has("h") || options.iter().any(|option| option.required) {
-        check_required(&given, options)?;
-    }
+    check_required(&given, options)?;
     Ok(given)
 }
 
@@ -204,7 +202,8 @@ fn take<'a>(
             None => return Err(OptionError::NoValue(option.short.to_string())),
         },
     };
-    given.0.insert(option.short, value);
+    // Of an option given twice the first one counts, as in Java.
+    given.0.entry(option.short).or_insert(value);
     Ok(())
 }
 
@@ -306,7 +305,7 @@ mod tests {
         for line in
             ["-t T -b a:1 -l", "--topic=T --brokerAddr a:1 --list", "-b a:1 -lt T", "-tT -ba:1 -l"]
         {
-            let given = parse(&options(), &args(line)).unwrap();
+            let given = parse(&options(), &args(&format!("{line} -t second"))).unwrap();
             assert_eq!(
                 (given.get("t"), given.get("b"), given.has("l")),
                 (Some("T"), Some("a:1"), true),

@@ -18,7 +18,7 @@ pub fn get(context: &BrokerContext, call: Call<'_>) {
     let settings = context.settings();
     let version = fastjson::to_string(&settings.version).unwrap_or_default();
     let header = GetBrokerConfigResponseHeader { version: version.into() };
-    let body = wire_text(settings.entries()).into_bytes();
+    let body = wire_text(settings.set_entries()).into_bytes();
     call.respond(Response::success().fields(&header).body(body));
 }
 

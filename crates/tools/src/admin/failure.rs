@@ -58,7 +58,7 @@ impl Failure {
     /// The cause as Java's stack trace names it.
     pub(crate) fn cause(&self) -> String {
         match self {
-            Failure::Client(error) => format!("{}: {error}", error.java_class()),
+            Failure::Client(error) => format!("{}: {}", error.java_class(), java_text(error)),
             other => other.to_string(),
         }
     }
@@ -70,10 +70,14 @@ impl Failure {
             ClientError::Remoting(RemotingError::Connect { address, .. }) if address == "null" => {
                 Some("no name server is given: say -n HOST:9876 or set NAMESRV_ADDR".to_string())
             }
-            ClientError::Remoting(RemotingError::Connect { address, .. }) => Some(format!(
-                "nothing answers at {address}: is it running, is the address right, does a \
-                 firewall stand between?"
-            )),
+            ClientError::Remoting(RemotingError::Connect { address, source }) => {
+                let why = source.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+                Some(format!(
+                    "nothing answers at {address}{why}: is it running, is the address right, \
+                     does a firewall stand between?"
+                ))
+            }
+            ClientError::Remoting(RemotingError::Send { reason, .. }) => Some(reason.clone()),
             ClientError::Remoting(RemotingError::Timeout { .. }) => Some(
                 "the connection stands, but no answer came: the peer may be stopped, overloaded, \
                  or not know this request (access control off, older version)"
@@ -81,6 +85,19 @@ impl Failure {
             ),
             error => advice_on(error.code()).map(str::to_string),
         }
+    }
+}
+
+/// The error's text as Java's exception has it; why a connection failed is told as advice.
+fn java_text(error: &ClientError) -> String {
+    match error {
+        ClientError::Remoting(RemotingError::Connect { address, .. }) => {
+            format!("connect to {address} failed")
+        }
+        ClientError::Remoting(RemotingError::Send { address, .. }) => {
+            format!("send request to <{address}> failed")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use rocketmq_common::{clock, java};
+use rocketmq_common::clock;
 use rocketmq_protocol::body::{
     ConsumeStatus, ConsumeType, ConsumerRunningInfo, ProcessQueueInfo, SubscriptionData,
 };
@@ -25,9 +25,7 @@ fn line(text: &mut String, format: &str, cells: &[Cell]) {
 /// The sections of the text form.
 pub(crate) fn format(info: &ConsumerRunningInfo) -> String {
     let mut text = "#Consumer Properties#\n".to_string();
-    let mut properties: Vec<_> = info.properties.iter().collect();
-    java::sort_as_hash_map(&mut properties, |(key, _)| key);
-    for (key, value) in properties {
+    for (key, value) in &info.properties {
         line(&mut text, "%-40s: %s", &[key.into(), value.into()]);
     }
     text += "\n\n#Consumer Subscription#\n";

@@ -90,6 +90,9 @@ async fn send_message(session: &Session) -> Result<(), Failure> {
         session.note(&Failure::Usage);
         return Ok(());
     }
+    if given.is_true("m") {
+        eprintln!("message traces are not written by this version");
+    }
     let topic = given.text("t");
     let mut message = Message::new(topic, given.text("p").as_bytes().to_vec());
     if let Some(tags) = given.get("c") {

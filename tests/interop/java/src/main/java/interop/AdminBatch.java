@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,22 +24,20 @@ public final class AdminBatch {
     /** Thrown in place of leaving. */
     private static final class Exit extends SecurityException {
         private static final long serialVersionUID = 1L;
-        final int code;
-
-        Exit(int code) {
-            this.code = code;
-        }
     }
 
     /** Lets everything happen but leaving. */
     @SuppressWarnings({"deprecation", "removal"})
     private static final class Guard extends SecurityManager {
         private volatile boolean open;
+        /** What the running call wanted to leave with: the frame around commands swallows the exception. */
+        private volatile Integer wanted;
 
         @Override
         public void checkExit(int code) {
             if (!open) {
-                throw new Exit(code);
+                wanted = code;
+                throw new Exit();
             }
         }
 
@@ -61,7 +60,9 @@ public final class AdminBatch {
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = input.readLine(); line != null; line = input.readLine()) {
             List<String> words = Arrays.asList(line.split("\t"));
-            run(folder, words.get(0), Integer.parseInt(words.get(1)), words.subList(2, words.size()).toArray(new String[0]));
+            guard.wanted = null;
+            forgetCommands();
+            run(guard, folder, words.get(0), Integer.parseInt(words.get(1)), words.subList(2, words.size()).toArray(new String[0]));
         }
         System.setOut(out);
         System.setErr(err);
@@ -69,7 +70,14 @@ public final class AdminBatch {
         System.exit(0);
     }
 
-    private static void run(Path folder, String name, int seconds, String[] words) throws Exception {
+    /** Command objects keep their clients, which can be started only once: each call has new ones, as in a new JVM. */
+    private static void forgetCommands() throws ReflectiveOperationException {
+        Field commands = MQAdminStartup.class.getDeclaredField("subCommandList");
+        commands.setAccessible(true);
+        ((List<?>) commands.get(null)).clear();
+    }
+
+    private static void run(Guard guard, Path folder, String name, int seconds, String[] words) throws Exception {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
@@ -78,10 +86,10 @@ public final class AdminBatch {
         Thread thread = new Thread(() -> {
             try {
                 MQAdminStartup.main0(words, null);
-                code[0] = "0";
             } catch (Exit exit) {
-                code[0] = Integer.toString(exit.code);
+                // Said by the guard.
             }
+            code[0] = guard.wanted == null ? "0" : guard.wanted.toString();
         });
         thread.setDaemon(true);
         thread.start();

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -59,7 +60,7 @@ public final class AdminScene {
                 && admin.examineConsumeStats("CompareGroup").computeTotalDiff() == 0
                 && admin.examineConsumerConnectionInfo("CompareGroup") != null
                 && admin.examineProducerConnectionInfo("CompareProducer", TOPIC) != null
-                && admin.queryMessage("RMQ_SYS_TRACE_TOPIC", unique, 64, 0, Long.MAX_VALUE).getMessageList().size() >= 4);
+                && traced(admin, "Pub", unique) == 1 && traced(admin, "SubAfter", unique) == 2);
         Files.writeString(Path.of(args[2] + ".new"), unique + " " + first.getOffsetMsgId() + "\n");
         Files.move(Path.of(args[2] + ".new"), Path.of(args[2]));
         while (System.in.read() >= 0) {
@@ -69,6 +70,14 @@ public final class AdminScene {
         producer.shutdown();
         admin.shutdown();
         System.exit(0);
+    }
+
+    /** How many records of that kind the stored traces hold of a message. */
+    private static long traced(DefaultMQAdminExt admin, String kind, String unique) throws Exception {
+        return admin.queryMessage("RMQ_SYS_TRACE_TOPIC", unique, 64, 0, Long.MAX_VALUE).getMessageList().stream()
+                .flatMap(message -> Stream.of(new String(message.getBody(), StandardCharsets.UTF_8).split("\u0002")))
+                .filter(record -> record.startsWith(kind + "\u0001") && record.contains(unique))
+                .count();
     }
 
     private static byte[] text(int i) {
