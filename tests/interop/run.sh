@@ -71,6 +71,7 @@ if [ "$system" = ours ]; then
         rm -rf "$folder/mixed"
     done
 fi
+step "access control" "$here/acl.sh" --system "$system"
 [ "$rounds" = 0 ] || step "kill -9, $rounds rounds" "$here/kill9.sh" --system "$system" --rounds "$rounds"
 
 [ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }

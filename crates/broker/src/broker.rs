@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rocketmq_acl::AccessControl;
 use rocketmq_common::{clock, durable};
 use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
@@ -25,7 +26,7 @@ use crate::handler::Handler;
 use crate::hold::PullHold;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
-use crate::processor::pull;
+use crate::processor::{acl, pull};
 use crate::protect;
 use crate::schedule::Schedule;
 use crate::topics::Topics;
@@ -36,6 +37,8 @@ const TIMER: &str = "BrokerControllerScheduledThread1";
 const HOLD_SWEEP: Duration = Duration::from_secs(1);
 /// How often groups are looked through for those that are too far behind.
 const PROTECT: Duration = Duration::from_secs(180);
+/// How often the file of access control is looked at.
+const ACL_WATCH: Duration = Duration::from_millis(500);
 /// How often clients are looked through for those not heard of.
 const CLIENT_SCAN: Duration = Duration::from_secs(10);
 
@@ -51,6 +54,8 @@ pub struct BrokerSettings {
     pub listen: Option<SocketAddr>,
     /// The way to the disk; tests give one on which faults happen.
     pub disk: Disk,
+    /// The rules of access control; `None` for `conf/plain_acl.yml` of the installation.
+    pub acl_file: Option<PathBuf>,
 }
 
 /// Why a broker did not start.
@@ -107,6 +112,7 @@ impl Broker {
         let levels = settings.store.delay_levels()?;
         let schedule = Schedule::load(config.join("delayOffset.json"), levels);
         let schedule = Arc::new(schedule.map_err(BrokerError::Tables)?);
+        let acl = load_acl(&start)?;
         let hold = Arc::new(PullHold::default());
         let arrivals = Arrivals { hold: Arc::clone(&hold), schedule: Arc::clone(&schedule) };
         let store =
@@ -137,6 +143,7 @@ impl Broker {
             hold,
             schedule,
             outward,
+            acl,
         }));
         context.outward.attach(&context);
         store.start()?;
@@ -147,7 +154,7 @@ impl Broker {
                 return Err(error);
             }
         };
-        log_services();
+        log_services(context.acl.is_some());
         if let Err(error) = context.schedule.start(&context) {
             servers.iter().for_each(Server::shutdown);
             store.shutdown();
@@ -226,6 +233,20 @@ fn persist_filters(context: &BrokerContext) {
     }
 }
 
+/// Access control, if it is on. Without its rules the broker does not start.
+fn load_acl(start: &BrokerSettings) -> Result<Option<Arc<AccessControl>>, BrokerError> {
+    if !start.settings.broker.acl_enable {
+        return Ok(None);
+    }
+    let loaded = match &start.acl_file {
+        Some(path) => AccessControl::load(path).map_err(|error| error.to_string()),
+        None => acl::load().map_err(|refusal| refusal.text.into_owned()),
+    };
+    loaded
+        .map(|acl| Some(Arc::new(acl)))
+        .map_err(|text| BrokerError::Setting(format!("aclEnable=true: {text}")))
+}
+
 /// The parameters of filter bit maps.
 fn bloom(settings: &Settings) -> Result<BloomFilter, BrokerError> {
     let broker = &settings.broker;
@@ -258,11 +279,6 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     if settings.broker.enable_calc_filter_bit_map {
         return refuse(
             "enableCalcFilterBitMap=true is not supported by this version; set it to false: SQL92 filters work without it",
-        );
-    }
-    if settings.broker.acl_enable {
-        return refuse(
-            "aclEnable=true is not supported by this version: requests would not be checked; set it to false and restrict access to the port",
         );
     }
     Ok(())
@@ -333,10 +349,12 @@ fn bind_one(
 }
 
 /// The lines of the services that Java starts beside the ports.
-fn log_services() {
+fn log_services(with_acl: bool) {
     tracing::warn!(target: LOGGER, thread = "main", "Load default transaction message hook service: TransactionalMessageServiceImpl");
     tracing::warn!(target: LOGGER, thread = "main", "Load default discard message hook service: DefaultTransactionalMessageCheckListener");
-    tracing::info!(target: LOGGER, thread = "main", "The broker dose not enable acl");
+    if !with_acl {
+        tracing::info!(target: LOGGER, thread = "main", "The broker dose not enable acl");
+    }
     tracing::info!(target: LOGGER, thread = "main", "Try to start service thread:PullRequestHoldService started:false lastThread:null");
 }
 
@@ -381,6 +399,11 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
             }
         }),
         every(seconds(10), seconds(10), context, |context| persist_filters(context)),
+        every(ACL_WATCH, ACL_WATCH, context, |context| {
+            if let Some(acl) = &context.acl {
+                acl.reload_if_changed();
+            }
+        }),
         every(HOLD_SWEEP, HOLD_SWEEP, context, |context| {
             let max = |topic: &str, queue_id| context.store.max_offset_in_queue(topic, queue_id);
             pull::run_again(context, context.hold.take_due(Instant::now(), max));

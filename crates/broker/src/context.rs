@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use rocketmq_acl::AccessControl;
 use rocketmq_common::config::ConfigTable;
 use rocketmq_common::properties::Properties;
 use rocketmq_protocol::body::DataVersion;
@@ -104,6 +105,8 @@ pub struct BrokerContext {
     pub stats: BrokerStats,
     /// The way to the name servers.
     pub outward: Outward,
+    /// Who may do what, when that is checked.
+    pub acl: Option<Arc<AccessControl>>,
 }
 
 /// The parts that are made before the context.
@@ -118,6 +121,7 @@ pub(crate) struct Parts {
     pub(crate) hold: Arc<PullHold>,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) outward: Outward,
+    pub(crate) acl: Option<Arc<AccessControl>>,
 }
 
 impl BrokerContext {
@@ -139,6 +143,7 @@ impl BrokerContext {
             schedule: parts.schedule,
             stats,
             outward: parts.outward,
+            acl: parts.acl,
         }
     }
 

@@ -8,7 +8,7 @@ use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
-    Answer, admin, client, consumption, filter_server, offset, pull, query, respond,
+    Answer, acl, admin, client, consumption, filter_server, offset, pull, query, respond,
     respond_when_written, send, send_back, settings, topic,
 };
 
@@ -56,6 +56,7 @@ impl Handler {
             RequestCode::VIEW_BROKER_STATS_DATA => admin::view_stats,
             RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset,
             RequestCode::UPDATE_BROKER_CONFIG => settings::update,
+            RequestCode::GET_BROKER_CLUSTER_ACL_CONFIG => acl::config,
             _ => return None,
         };
         Some(process(&self.context, &call.frame))
@@ -65,6 +66,7 @@ impl Handler {
 impl RequestHandler for Handler {
     fn handle(&self, call: Call<'_>) {
         let context = &self.context;
+        let Some(call) = acl::admit(context, call) else { return };
         match call.code() {
             RequestCode::SEND_MESSAGE_V2
             | RequestCode::SEND_MESSAGE
@@ -105,6 +107,12 @@ impl RequestHandler for Handler {
                 let answer = topic::delete(context, &call.frame);
                 respond_when_written(context, call, answer);
             }
+            RequestCode::UPDATE_AND_CREATE_ACL_CONFIG => acl::update_account(context, call),
+            RequestCode::DELETE_ACL_CONFIG => acl::delete_account(context, call),
+            RequestCode::UPDATE_GLOBAL_WHITE_ADDRS_CONFIG => {
+                acl::update_global_white(context, call)
+            }
+            RequestCode::GET_BROKER_CLUSTER_ACL_INFO => acl::version(context, call),
             code => match self.simple(&call) {
                 Some(answer) => respond(call, answer),
                 None => {

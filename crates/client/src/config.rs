@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rocketmq_acl::Credentials;
 use rocketmq_common::{clock, host};
 
 /// Settings that producers, consumers and admin clients share.
@@ -26,6 +27,8 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// Sends to the broker's second port.
     pub vip_channel_enabled: bool,
+    /// Account that requests are signed with, for brokers that check it.
+    pub credentials: Option<Credentials>,
 }
 
 impl Default for ClientConfig {
@@ -40,6 +43,7 @@ impl Default for ClientConfig {
             persist_consumer_offset_interval: Duration::from_secs(5),
             timeout: Duration::from_secs(3),
             vip_channel_enabled: false,
+            credentials: None,
         }
     }
 }

@@ -22,7 +22,7 @@ use rocketmq_protocol::message::{MessageExt, MessageQueue, RecordView};
 use rocketmq_protocol::topic::{AUTO_CREATE, FAQ};
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
 use rocketmq_remoting::{
-    Body, Call, ClientOptions, RemotingClient, Request, RequestHandler, Response,
+    Body, Call, ClientOptions, RemotingClient, Request, RequestHandler, RequestHook, Response,
 };
 use tokio::task::JoinHandle;
 
@@ -83,10 +83,12 @@ impl Instance {
     pub(crate) fn start(config: ClientConfig) -> Arc<Instance> {
         let pushes = Arc::new(Pushes::default());
         let handler: Arc<dyn RequestHandler> = Arc::clone(&pushes) as _;
+        let hook = config.credentials.clone().map(|c| Arc::new(c) as Arc<dyn RequestHook>);
+        let options = ClientOptions { hook, ..ClientOptions::default() };
         let instance = Arc::new(Instance {
             client_id: config.client_id(),
             name_servers: NameServers::new(config.namesrv_addr.as_deref()),
-            remoting: RemotingClient::new(ClientOptions::default(), handler),
+            remoting: RemotingClient::new(options, handler),
             routes: RwLock::default(),
             consumers: RwLock::default(),
             producers: RwLock::default(),

@@ -31,6 +31,7 @@ pub use consumer::{
 };
 pub use error::ClientError;
 pub use producer::{Producer, ProducerBuilder, SendResult, SendStatus};
+pub use rocketmq_acl::Credentials;
 pub use rocketmq_protocol::body::{ConsumeFromWhere, MessageModel};
 pub use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};
 

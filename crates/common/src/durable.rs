@@ -40,6 +40,10 @@ fn replace_inner(path: &Path, content: &[u8]) -> io::Result<()> {
     create_folder(folder)?;
     let temporary = with_suffix(path, ".tmp");
     let mut file = File::create(&temporary)?;
+    // A file that only its owner may read stays so.
+    if let Ok(metadata) = fs::metadata(path) {
+        file.set_permissions(metadata.permissions())?;
+    }
     file.write_all(content)?;
     file.sync_all()?;
     keep_backup(path)?;

@@ -23,6 +23,14 @@ pub fn rocketmq_home() -> Option<String> {
     set(env::var_os("ROCKETMQ_HOME")).map(|home| home.to_string_lossy().into_owned())
 }
 
+/// A Java system property: a `-Dname=value` word of `JAVA_OPT` or `JAVA_OPT_EXT`.
+pub fn system_property(name: &str) -> Option<String> {
+    let options = ["JAVA_OPT", "JAVA_OPT_EXT"].map(|name| env::var(name).unwrap_or_default());
+    let words = options.iter().flat_map(|options| options.split_whitespace());
+    let values = words.filter_map(|word| word.strip_prefix("-D")?.strip_prefix(name));
+    values.filter_map(|rest| rest.strip_prefix('=')).next_back().map(str::to_string)
+}
+
 fn set(value: Option<OsString>) -> Option<OsString> {
     value.filter(|text| !text.is_empty())
 }

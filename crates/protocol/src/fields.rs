@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 use crate::frame::{Frame, SerializeType};
 use crate::text::{decimal, put_escaped, unescape_into};
@@ -356,6 +356,26 @@ impl<T: HeaderFields + ?Sized> HeaderFields for &T {
     fn write_to(&self, out: &mut FieldWriter<'_>) {
         (**self).write_to(out);
     }
+}
+
+/// The names and values that a header would be sent with, for whoever signs them.
+pub fn collect(header: &dyn HeaderFields) -> Vec<(String, String)> {
+    let mut bytes = BytesMut::new();
+    header.write_to(&mut FieldWriter::new(&mut bytes, SerializeType::RocketMq));
+    let mut pairs = Vec::new();
+    // Just written here, so the lengths are right: i16 and name, i32 and value.
+    while bytes.len() >= 2 {
+        let name_len = usize::from(bytes.get_u16());
+        let name = bytes.split_to(name_len.min(bytes.len()));
+        if bytes.len() < 4 {
+            break;
+        }
+        let value_len = bytes.get_u32() as usize;
+        let value = bytes.split_to(value_len.min(bytes.len()));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        pairs.push((text(&name), text(&value)));
+    }
+    pairs
 }
 
 /// Appends fields in the frame's serialisation.

@@ -89,6 +89,13 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Adds header fields to every request of a client, as access control wants.
+pub trait RequestHook: Send + Sync {
+    /// The fields to add to a request with that header and body.
+    fn extra_fields(&self, header: Option<&dyn HeaderFields>, body: &Body)
+    -> Vec<(String, String)>;
+}
+
 /// An answer.
 pub struct Response<'a> {
     code: ResponseCode,

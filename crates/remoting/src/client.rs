@@ -10,13 +10,13 @@ use rocketmq_protocol::{Frame, SerializeType};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::call::Request;
+use crate::call::{Request, RequestHook};
 use crate::connection::Connection;
 use crate::driver::{DriverOptions, RequestHandler, drive};
 use crate::error::RemotingError;
 
 /// What a client may be told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientOptions {
     /// Limits of each connection.
     pub driver: DriverOptions,
@@ -26,6 +26,14 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Whether a connection on which a request timed out is closed, as Java's are.
     pub close_on_timeout: bool,
+    /// Signs every request.
+    pub hook: Option<Arc<dyn RequestHook>>,
+}
+
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientOptions").field("driver", &self.driver).finish_non_exhaustive()
+    }
 }
 
 impl Default for ClientOptions {
@@ -39,6 +47,7 @@ impl Default for ClientOptions {
             serialize: SerializeType::Json,
             connect_timeout: Duration::from_secs(3),
             close_on_timeout: true,
+            hook: None,
         }
     }
 }
@@ -86,7 +95,8 @@ impl RemotingClient {
         stream.set_nodelay(true).map_err(failed)?;
         let peer = stream.peer_addr().map_err(failed)?;
         let local = stream.local_addr().map_err(failed)?;
-        let connection = Connection::new(peer, local, self.options.serialize);
+        let connection =
+            Connection::new(peer, local, self.options.serialize, self.options.hook.clone());
         let handler = Arc::clone(&self.handler);
         let driver = self.options.driver.clone();
         tokio::spawn(drive(stream.into_split(), Arc::clone(&connection), handler, driver));

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_protocol::Frame;
 use rocketmq_protocol::frame::{FLAG_ONEWAY, FrameHead, SerializeType, encode_head, next_opaque};
+use rocketmq_protocol::{Frame, HeaderFields, NoFields};
 use tokio::sync::{Notify, oneshot};
 
-use crate::call::{Body, Request};
+use crate::call::{Body, Request, RequestHook};
 use crate::error::RemotingError;
 use crate::outbound::OutQueue;
 
@@ -45,6 +45,8 @@ pub struct Connection {
     peer: SocketAddr,
     local: SocketAddr,
     serialize: SerializeType,
+    /// Adds to the requests of this side.
+    hook: Option<Arc<dyn RequestHook>>,
     state: Mutex<State>,
     /// Wakes the connection's task: something was queued, or it is to close.
     pub(crate) wake: Notify,
@@ -69,6 +71,7 @@ impl Connection {
         peer: SocketAddr,
         local: SocketAddr,
         serialize: SerializeType,
+        hook: Option<Arc<dyn RequestHook>>,
     ) -> Arc<Connection> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         Arc::new(Connection {
@@ -76,6 +79,7 @@ impl Connection {
             peer,
             local,
             serialize,
+            hook,
             state: Mutex::default(),
             wake: Notify::new(),
             pending: Mutex::default(),
@@ -144,7 +148,7 @@ impl Connection {
     pub(crate) fn enqueue(
         &self,
         head: &FrameHead<'_>,
-        fields: Option<&dyn rocketmq_protocol::HeaderFields>,
+        fields: Option<&dyn HeaderFields>,
         body: Body,
     ) -> Result<(), RemotingError> {
         {
@@ -174,7 +178,19 @@ impl Connection {
             opaque: next_opaque(),
             remark: request.remark,
         };
-        self.enqueue(&head, request.fields, request.body)
+        self.enqueue_request(&head, request.fields, request.body)
+    }
+
+    /// Encodes a request with what the hook adds.
+    fn enqueue_request(
+        &self,
+        head: &FrameHead<'_>,
+        fields: Option<&dyn HeaderFields>,
+        body: Body,
+    ) -> Result<(), RemotingError> {
+        let Some(hook) = &self.hook else { return self.enqueue(head, fields, body) };
+        let extra = hook.extra_fields(fields, &body);
+        self.enqueue(head, Some(&(fields.unwrap_or(&NoFields), extra)), body)
     }
 
     /// Sends a request and waits for its answer.
@@ -204,7 +220,7 @@ impl Connection {
             opaque,
             remark: request.remark,
         };
-        self.enqueue(&head, request.fields, request.body)?;
+        self.enqueue_request(&head, request.fields, request.body)?;
         Ok(waiting)
     }
 }
@@ -244,7 +260,7 @@ pub(crate) fn encode_frame(
     queue: &mut OutQueue,
     serialize: SerializeType,
     head: &FrameHead<'_>,
-    fields: Option<&dyn rocketmq_protocol::HeaderFields>,
+    fields: Option<&dyn HeaderFields>,
     body: Body,
 ) -> Result<(), RemotingError> {
     encode_head(queue.tail(), serialize, head, fields, body.len())?;

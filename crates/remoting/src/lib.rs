@@ -17,7 +17,7 @@ mod server;
 pub mod signal;
 pub mod tls;
 
-pub use call::{Body, Call, Deferred, Request, Response};
+pub use call::{Body, Call, Deferred, Request, RequestHook, Response};
 pub use client::{ClientOptions, RemotingClient};
 pub use connection::{CloseReason, Connection, Waiting};
 pub use driver::{BatchFailed, DriverOptions, RequestHandler};

@@ -159,7 +159,7 @@ async fn accept(
             Ok((stream, peer)) => {
                 let Ok(local) = stream.local_addr() else { continue };
                 let peer = unmapped(peer);
-                let connection = Connection::new(peer, unmapped(local), options.serialize);
+                let connection = Connection::new(peer, unmapped(local), options.serialize, None);
                 remember(&connections, &connection);
                 tokio::spawn(serve(stream, connection, Arc::clone(&handler), options.clone()));
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rocketmq_common::{home, logging};
-use rocketmq_remoting::signal::catch_signals;
+use rocketmq_remoting::signal::wait_for_signal;
 
 use crate::Standalone;
 
@@ -62,7 +62,6 @@ async fn serve(folder: PathBuf) -> i32 {
             return FAILED;
         }
     };
-    let signals = catch_signals();
     println!("The Name Server boot success. serializeType=JSON");
     println!(
         "The broker[{}, {}] boot success. serializeType=JSON and name server is {}",
@@ -72,7 +71,7 @@ async fn serve(folder: PathBuf) -> i32 {
     );
     println!("data in {}; clients use NAMESRV_ADDR={}", folder.display(), system.namesrv_addr());
     let code = tokio::select! {
-        code = signals => code,
+        code = wait_for_signal() => code,
         why = until_fatal(&system) => {
             eprintln!("the broker cannot go on: {why}; mend the disk and start it again");
             FAILED

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rocketmq_common::home::system_property;
 use rocketmq_common::{config_enum, config_table};
 
 use crate::delay_level::{DEFAULT_DELAY_LEVELS, DelayLevels};
@@ -285,14 +286,6 @@ impl MessageStoreConfig {
         }
         Ok(())
     }
-}
-
-/// A Java system property: a `-Dname=value` word of `JAVA_OPT` or `JAVA_OPT_EXT`.
-pub(crate) fn system_property(name: &str) -> Option<String> {
-    let options = ["JAVA_OPT", "JAVA_OPT_EXT"].map(|name| std::env::var(name).unwrap_or_default());
-    let words = options.iter().flat_map(|options| options.split_whitespace());
-    let values = words.filter_map(|word| word.strip_prefix("-D")?.strip_prefix(name));
-    values.filter_map(|rest| rest.strip_prefix('=')).next_back().map(str::to_string)
 }
 
 fn split_paths(text: &str) -> Vec<PathBuf> {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rocketmq_common::clock::{local_hour, now_ms};
+use rocketmq_common::home::system_property;
 
-use crate::config::system_property;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::io::{disk_space, modified_ms};

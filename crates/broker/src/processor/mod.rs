@@ -1,5 +1,6 @@
 //! One function for each request code.
 
+pub mod acl;
 pub mod admin;
 pub mod client;
 pub mod consumption;

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rocketmq_acl::Credentials;
 use rocketmq_broker::{Broker, BrokerContext, BrokerSettings, Settings};
 use rocketmq_common::fastjson;
 use rocketmq_protocol::message::RecordView;
 use rocketmq_protocol::{Frame, RequestCode};
-use rocketmq_remoting::{Call, ClientOptions, RemotingClient, Request, RequestHandler, Response};
+use rocketmq_remoting::{
+    Call, ClientOptions, RemotingClient, Request, RequestHandler, RequestHook, Response,
+};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -75,7 +78,8 @@ impl Fixture {
         let port = free_port();
         settings.server.listen_port = i32::from(port);
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], port)));
-        let start = BrokerSettings { settings, listen, ..BrokerSettings::default() };
+        let acl_file = Some(folder.path().join("plain_acl.yml"));
+        let start = BrokerSettings { settings, listen, acl_file, ..BrokerSettings::default() };
         let broker = Broker::start(start).await.unwrap();
         let peer = Peer::to(broker.local().unwrap());
         Fixture { broker, peer, folder }
@@ -175,10 +179,20 @@ impl Peer {
 
     /// A peer that answers what the broker asks of it with that body.
     pub fn answering(address: SocketAddr, answer: Vec<u8>) -> Peer {
+        Peer::of(address, answer, ClientOptions::default())
+    }
+
+    /// A peer that signs what it asks.
+    pub fn signing(address: SocketAddr, credentials: Credentials) -> Peer {
+        let hook: Option<Arc<dyn RequestHook>> = Some(Arc::new(credentials));
+        Peer::of(address, Vec::new(), ClientOptions { hook, ..ClientOptions::default() })
+    }
+
+    fn of(address: SocketAddr, answer: Vec<u8>, options: ClientOptions) -> Peer {
         let (sender, pushes) = unbounded_channel();
         let handler = Arc::new(Recorder { pushes: sender, answer });
         Peer {
-            client: RemotingClient::new(ClientOptions::default(), handler),
+            client: RemotingClient::new(options, handler),
             address: address.to_string(),
             pushes: Mutex::new(pushes),
         }

@@ -13,6 +13,7 @@ mod track;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocketmq_acl::Credentials;
 use rocketmq_common::clock;
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
 use rocketmq_remoting::{Body, Request};
@@ -36,7 +37,18 @@ impl AdminClient {
     /// A client for these name servers, or those of `NAMESRV_ADDR`. Must be called inside a
     /// runtime.
     pub fn connect(namesrv_addr: Option<&str>) -> Result<AdminClient, ClientError> {
-        let mut config = ClientConfig { timeout: TIMEOUT, ..ClientConfig::default() };
+        AdminClient::connect_as(namesrv_addr, None)
+    }
+
+    /// As [`AdminClient::connect`], signing with an account.
+    ///
+    /// # Errors
+    /// As of [`AdminClient::connect`].
+    pub fn connect_as(
+        namesrv_addr: Option<&str>,
+        credentials: Option<Credentials>,
+    ) -> Result<AdminClient, ClientError> {
+        let mut config = ClientConfig { timeout: TIMEOUT, credentials, ..ClientConfig::default() };
         if let Some(list) = namesrv_addr {
             config.namesrv_addr = Some(list.to_string());
         }
@@ -54,6 +66,7 @@ impl AdminClient {
         let instance_name = "DEFAULT".to_string();
         ClientConfig {
             namesrv_addr: self.0.config.namesrv_addr.clone(),
+            credentials: self.0.config.credentials.clone(),
             instance_name,
             ..ClientConfig::default()
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One account of `plain_acl.yml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlainAccessConfig {
     /// Its name.
@@ -29,6 +29,21 @@ pub struct PlainAccessConfig {
     /// Addresses that need no signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub white_remote_address: Option<String>,
+}
+
+/// Without the secret, so that no log can have it.
+impl std::fmt::Debug for PlainAccessConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlainAccessConfig")
+            .field("access_key", &self.access_key)
+            .field("white_remote_address", &self.white_remote_address)
+            .field("admin", &self.admin)
+            .field("default_topic_perm", &self.default_topic_perm)
+            .field("default_group_perm", &self.default_group_perm)
+            .field("topic_perms", &self.topic_perms)
+            .field("group_perms", &self.group_perms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answer body of GET_BROKER_CLUSTER_ACL_CONFIG 54.

@@ -28,6 +28,9 @@ mod topic;
 mod topic_view;
 mod trace;
 
+use std::path::Path;
+
+use rocketmq_client::Credentials;
 use rocketmq_client::admin::AdminClient;
 use rocketmq_common::{home, logging};
 
@@ -153,7 +156,7 @@ fn execute(command: &Command, args: &[String]) -> i32 {
     };
     let (strict, verbose) = (given.has("strict"), given.has("verbose"));
     let (outcome, complaint) = runtime.block_on(async {
-        let admin = match AdminClient::connect(given.get("n")) {
+        let admin = match AdminClient::connect_as(given.get("n"), credentials()) {
             Ok(admin) => admin,
             Err(error) => return (Err(error.into()), None),
         };
@@ -174,6 +177,16 @@ fn execute(command: &Command, args: &[String]) -> i32 {
             if strict { failure.exit_code() } else { 0 }
         }
     }
+}
+
+/// The account of `$ROCKETMQ_HOME/conf/tools.yml`. A file that cannot be read is told of; the command
+/// goes on unsigned, as in Java, which many brokers take.
+fn credentials() -> Option<Credentials> {
+    let path = Path::new(&home::rocketmq_home()?).join("conf/tools.yml");
+    Credentials::from_file(&path).unwrap_or_else(|error| {
+        eprintln!("requests are not signed: {error}");
+        None
+    })
 }
 
 /// Java's first line and cause, then what to do about it.

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketmq_client::{ClientError, LOGGER, Message};
+use rocketmq_client::{ClientConfig, ClientError, Credentials, LOGGER, Message};
 use rocketmq_common::clock;
 
 use super::failure::Failure;
-use super::terminal;
+use super::{client, terminal};
 use crate::options::Given;
 
 /// Topic unless `-t` names another.
@@ -28,13 +28,23 @@ const WEYL: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Refuses what the client cannot do yet, rather than measuring something else.
 fn refuse_unsupported(given: &Given) -> Result<(), Failure> {
-    if terminal::truth(given, "a", false) {
-        return Err(Failure::Unsupported { short: "a", what: "aclEnable" });
-    }
     if terminal::truth(given, "m", false) {
         return Err(Failure::Unsupported { short: "m", what: "msgTraceEnable" });
     }
     Ok(())
+}
+
+/// Whether requests are signed: `-a`.
+fn is_signed(given: &Given) -> bool {
+    terminal::truth(given, "a", false)
+}
+
+/// The client's settings; signed ones take the first sample account that is an administrator, as
+/// Java's programs do.
+fn config(given: &Given, name_servers: Option<&str>) -> Result<ClientConfig, Failure> {
+    let mut config = client::config(name_servers, Some(terminal::instance_name()))?;
+    config.credentials = is_signed(given).then(|| Credentials::new("rocketmq2", "12345678"));
+    Ok(config)
 }
 
 /// The next number of a generator that tasks share without a lock (SplitMix64).

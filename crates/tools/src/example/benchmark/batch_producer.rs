@@ -9,7 +9,7 @@ use rocketmq_common::clock;
 use tokio::task::JoinSet;
 
 use super::stats::{self, Counters, Milliseconds, Sends, SendsAt};
-use super::{PAUSE, Shape, refuse_unsupported, report};
+use super::{PAUSE, Shape, config, is_signed, refuse_unsupported, report};
 use crate::example::failure::Failure;
 use crate::example::{client, execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
@@ -54,16 +54,16 @@ async fn produce(given: Given) -> Result<(), Failure> {
     let batch_size = terminal::number(&given, "b", 16, 1)?;
     terminal::line(format_args!(
         "topic: {}, threadCount: {threads}, messageSize: {}, batchSize: {batch_size}, \
-         keyEnable: {}, propertySize: {}, tagCount: {}, traceEnable: false, aclEnable: false",
+         keyEnable: {}, propertySize: {}, tagCount: {}, traceEnable: false, aclEnable: {}",
         shape.topic,
         shape.body.len(),
         shape.keys,
         shape.property_size,
         shape.tag_count,
+        is_signed(&given),
     ));
-    let instance = Some(terminal::instance_name());
-    let config = match client::config(given.get("n"), instance.clone()) {
-        Err(Failure::NoNameServer) => client::config(Some(NAME_SERVER), instance)?,
+    let config = match config(&given, given.get("n")) {
+        Err(Failure::NoNameServer) => config(&given, Some(NAME_SERVER))?,
         config => config?,
     };
     let producer = client::producer(GROUP, config).start().await?;

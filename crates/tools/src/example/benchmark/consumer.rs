@@ -6,7 +6,7 @@ use rocketmq_client::{ConsumeStatus, MessageExt};
 use rocketmq_common::clock;
 
 use super::stats::{self, Receipts};
-use super::{TOPIC, random, refuse_unsupported};
+use super::{TOPIC, config, is_signed, random, refuse_unsupported};
 use crate::example::failure::Failure;
 use crate::example::{client, execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
@@ -43,14 +43,15 @@ async fn consume(given: Given) -> Result<(), Failure> {
     let group = group(given.get("g").unwrap_or(GROUP), suffix);
     terminal::line(format_args!(
         "topic: {topic}, threadCount {workers}, group: {group}, suffix: {suffix}, \
-         filterType: {}, expression: {}, msgTraceEnable: false, aclEnable: false",
+         filterType: {}, expression: {}, msgTraceEnable: false, aclEnable: {}",
         given.get("f").unwrap_or("null"),
         given.get("e").unwrap_or("null"),
+        is_signed(&given),
     ));
     let expression = expression(&given)?;
     let receipts = Arc::new(Receipts::default());
     let counted = Arc::clone(&receipts);
-    let config = client::config(given.get("n"), Some(terminal::instance_name()))?;
+    let config = config(&given, given.get("n"))?;
     let listener = move |_, messages: &[MessageExt]| receive(&counted, fail_rate, messages);
     let consumer = client::consumer(&group, config, listener)
         .workers(workers)

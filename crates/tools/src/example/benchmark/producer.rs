@@ -9,7 +9,7 @@ use rocketmq_common::clock;
 use tokio::task::JoinSet;
 
 use super::stats::{self, Counters, Milliseconds, Sends, SendsAt};
-use super::{PAUSE, Shape, refuse_unsupported, report};
+use super::{PAUSE, Shape, config, is_signed, refuse_unsupported, report};
 use crate::example::failure::Failure;
 use crate::example::{client, execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
@@ -55,14 +55,15 @@ async fn produce(given: Given) -> Result<(), Failure> {
     let quantity = terminal::number(&given, "q", 0, 0)?;
     terminal::line(format_args!(
         "topic: {} threadCount: {threads} messageSize: {} keyEnable: {} propertySize: {} \
-         tagCount: {} traceEnable: false aclEnable: false messageQuantity: {quantity}",
+         tagCount: {} traceEnable: false aclEnable: {} messageQuantity: {quantity}",
         shape.topic,
         shape.body.len(),
         shape.keys,
         shape.property_size,
         shape.tag_count,
+        is_signed(&given),
     ));
-    let config = client::config(given.get("n"), Some(terminal::instance_name()))?;
+    let config = config(&given, given.get("n"))?;
     let producer = client::producer(GROUP, config).compress_over(usize::MAX).start().await?;
     let (taken, counters) = (AtomicU64::new(0), SingleSends::default());
     let run = Arc::new(Run { producer, shape, quantity, taken, counters });

@@ -49,6 +49,7 @@ public final class Interop {
 
     private static Map<String, Scenario> single() {
         Map<String, Scenario> scenarios = new LinkedHashMap<>();
+        scenarios.put("acl", AclScenarios::acl);
         scenarios.put("produce", Journal::produce);
         scenarios.put("consume-all", Journal::consumeAll);
         scenarios.put("keyed", Journal::keyed);
