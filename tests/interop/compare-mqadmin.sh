@@ -180,7 +180,7 @@ acl_calls() {
     call updateGlobalWhiteAddr 30 updateGlobalWhiteAddr -b "$b" -g 10.10.10.1
     call clusterAclConfigVersion 30 clusterAclConfigVersion -b "$b"
     call getAccessConfigSubCommand 30 getAccessConfigSubCommand -b "$b"
-    sed -n 's/^   \([A-Za-z]*\) .*/\1/p' "$scratch/commands" | while read -r command; do
+    sed -n 's/^   \([A-Za-z]*\) .*/\1/p' "$scratch/commands" | grep -vx -e doctor -e completion | while read -r command; do
         call "help-$command" 30 help "$command"
         call "h-$command" 30 "$command" -h
     done
@@ -281,6 +281,8 @@ normalise() {
         s/[0-9]+ms, SendResult/Nms, SendResult/g; s/spentTimeMills=[0-9]+/spentTimeMills=N/; s/[0-9]+\(ms\)/N(ms)/g
         s/[0-9]+ms( +success)/Nms\1/" "$1" |
         case $name in
+        # Ours has two commands more.
+        no-arguments*) sed '/^   doctor /d; /^   completion /d' ;;
         clusterList*) sed -E 's/[0-9]+\.[0-9]+/N/g; s/\([0-9]+,[0-9]+ms\)/(L)/g; s/ +N/ N/g; /DefaultCluster/s/[0-9]+/N/g; s/ +/ /g' ;;
         brokerStatus*) sed -E "s/(($volatile)[^:]*: ).*/\1N/" ;;
         consumerProgress.*) sed -E 's/[0-9]+( +[0-9]+)$/N\1/' ;;

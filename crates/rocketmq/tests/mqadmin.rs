@@ -448,3 +448,51 @@ async fn goes_on_when_nobody_reads() {
     let route = mqadmin(&cluster, &["topicRoute", "-t", "Unread", "--strict"]);
     assert_eq!(route.code, 0, "{}", route.err);
 }
+
+/// A finding, as `--json` prints it.
+#[derive(Deserialize)]
+struct Finding {
+    severity: String,
+    what: String,
+    #[serde(rename = "where")]
+    place: String,
+}
+
+fn findings(cluster: &Cluster, words: &[&str]) -> (i32, Vec<Finding>) {
+    let words: Vec<&str> = ["doctor", "--json"].iter().chain(words).copied().collect();
+    let printed = mqadmin(cluster, &words);
+    (printed.code, serde_json::from_str(&printed.out).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_finds_what_is_wrong() {
+    let cluster = Cluster::start("mqadmin-doctor");
+    let is_error = |finding: &&Finding| finding.severity == "error";
+    let (code, healthy) = findings(&cluster, &["-t", "TBW102"]);
+    assert_eq!(code, 0);
+    assert_eq!(healthy.iter().filter(is_error).count(), 0);
+    let broker = cluster.broker_address();
+    assert!(healthy.iter().any(|f| f.place.contains(&broker) && f.what.starts_with("answers")));
+
+    // Nobody is in the group, nobody creates the topic, and a name server is not there.
+    mqadmin(
+        &cluster,
+        &["updateBrokerConfig", "-b", &broker, "-k", "autoCreateTopicEnable", "-v", "false"],
+    );
+    let servers = format!("{};127.0.0.1:1", cluster.namesrv_address());
+    let (code, ill) =
+        findings(&cluster, &["-n", &servers, "-t", "NoSuchTopic", "-g", "NoSuchGroup"]);
+    assert_eq!(code, 2);
+    let errors: Vec<&Finding> = ill.iter().filter(is_error).collect();
+    let has = |place: &str, what: &str| {
+        errors.iter().any(|finding| finding.place == place && finding.what.contains(what))
+    };
+    assert!(has("127.0.0.1:1", "does not answer"));
+    assert!(has("topic NoSuchTopic", "no broker creates topics by itself"));
+    assert!(has("group NoSuchGroup", "has no connected member"));
+
+    // Read by people, each finding says what to do.
+    let text = mqadmin(&cluster, &["doctor", "-t", "NoSuchTopic"]).out;
+    assert!(text.contains("do:  mqadmin updateTopic -c CLUSTER -t NoSuchTopic"), "{text}");
+    assert!(text.contains("1 errors,"), "{text}");
+}

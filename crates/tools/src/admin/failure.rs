@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// An option is not the number it should be.
     #[error(transparent)]
     Number(#[from] NotANumber),
+    /// What was looked at is not as it should be; the command has said so.
+    #[error("something is wrong")]
+    Ill,
     /// Something on this machine.
     #[error("{0}")]
     Other(String),
@@ -51,7 +54,7 @@ impl Failure {
             Failure::Usage | Failure::Number(_) => exit::USAGE,
             Failure::Client(ClientError::Remoting(_)) => exit::UNREACHABLE,
             Failure::Client(error) if NOT_FOUND.contains(&error.code()) => exit::NOT_FOUND,
-            Failure::Client(_) | Failure::Other(_) => exit::FAILED,
+            Failure::Client(_) | Failure::Ill | Failure::Other(_) => exit::FAILED,
         }
     }
 

@@ -6,10 +6,12 @@ mod acl;
 mod broker;
 mod cluster;
 mod command;
+mod completion;
 mod connection;
 mod consume_stats;
 mod consumer;
 mod consumer_status;
+mod doctor;
 mod export;
 mod failure;
 mod group;
@@ -39,7 +41,7 @@ use self::failure::{Failure, exit};
 use crate::options;
 use crate::out::{out, outln};
 
-/// Every command that works, in the order of Java's list.
+/// Every command: Java's in the order of its list, then ours.
 const COMMANDS: &[Command] = &[
     topic::UPDATE_TOPIC,
     topic::DELETE_TOPIC,
@@ -95,6 +97,8 @@ const COMMANDS: &[Command] = &[
     export::EXPORT_METADATA,
     export::EXPORT_CONFIGS,
     export::EXPORT_METRICS,
+    doctor::DOCTOR,
+    completion::COMPLETION,
 ];
 
 /// Runs `mqadmin`; returns its exit code. As in Java, a failed command prints to standard error
@@ -168,6 +172,7 @@ fn execute(command: &Command, args: &[String]) -> i32 {
     match outcome {
         Ok(()) if strict => complaint.unwrap_or(0),
         Ok(()) => 0,
+        Err(Failure::Ill) => exit::FAILED,
         Err(Failure::Usage) => {
             out!("{}", command.usage());
             if strict { exit::USAGE } else { 0 }
@@ -223,6 +228,9 @@ mod tests {
         out: String,
     }
 
+    /// Commands that Java does not have.
+    const OWN: [&str; 2] = ["doctor", "completion"];
+
     /// Calls of Java's mqadmin, and what it printed.
     fn recorded() -> Vec<Recorded> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -234,13 +242,17 @@ mod tests {
     #[test]
     fn the_list_of_commands_is_javas() {
         let java = recorded().into_iter().find(|call| call.cmd.is_empty()).unwrap();
-        assert_eq!(help(), java.out);
+        let ours: Vec<String> = help().lines().map(str::to_string).collect();
+        let own = |line: &&String| OWN.iter().any(|name| line.starts_with(&format!("   {name} ")));
+        assert_eq!(ours.iter().filter(own).count(), OWN.len());
+        let rest: Vec<&str> = ours.iter().filter(|line| !own(line)).map(String::as_str).collect();
+        assert_eq!(rest, java.out.lines().collect::<Vec<_>>());
     }
 
     #[test]
     fn every_usage_text_is_javas() {
         let recorded = recorded();
-        for command in COMMANDS {
+        for command in COMMANDS.iter().filter(|command| !OWN.contains(&command.name)) {
             let call = format!("help {}", command.name);
             let java = recorded.iter().find(|recorded| recorded.cmd == call).unwrap();
             assert_eq!(command.usage(), java.out, "{call}");
