@@ -147,6 +147,7 @@ impl Broker {
         }));
         context.outward.attach(&context);
         store.start()?;
+        context.transactions.load(&context);
         let servers = match bind(&start, &context, port, tls) {
             Ok(servers) => servers,
             Err(error) => {
@@ -155,7 +156,10 @@ impl Broker {
             }
         };
         log_services(context.acl.is_some());
-        if let Err(error) = context.schedule.start(&context) {
+        let started = context.schedule.start(&context);
+        let started = started.and_then(|()| context.transactions.start(&context));
+        if let Err(error) = started {
+            context.schedule.stop();
             servers.iter().for_each(Server::shutdown);
             store.shutdown();
             return Err(BrokerError::Thread(error));
@@ -193,6 +197,7 @@ impl Broker {
         let own = Arc::clone(context);
         let stopped = tokio::task::spawn_blocking(move || {
             own.schedule.stop();
+            own.transactions.stop();
             own.store.shutdown();
             own.schedule.persist_last();
         });

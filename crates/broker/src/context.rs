@@ -25,6 +25,7 @@ use crate::producers::Producers;
 use crate::schedule::Schedule;
 use crate::stats::BrokerStats;
 use crate::topics::Topics;
+use crate::transaction::Transactions;
 
 /// Every setting of a broker process, and where it is kept.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +102,8 @@ pub struct BrokerContext {
     pub hold: Arc<PullHold>,
     /// Delayed messages.
     pub schedule: Arc<Schedule>,
+    /// Transactions.
+    pub transactions: Arc<Transactions>,
     /// Statistics.
     pub stats: BrokerStats,
     /// The way to the name servers.
@@ -141,6 +144,7 @@ impl BrokerContext {
             locks: QueueLocks::default(),
             hold: parts.hold,
             schedule: parts.schedule,
+            transactions: Arc::default(),
             stats,
             outward: parts.outward,
             acl: parts.acl,

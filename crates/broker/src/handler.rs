@@ -9,7 +9,7 @@ use rocketmq_store::PutError;
 use crate::context::BrokerContext;
 use crate::processor::{
     Answer, acl, admin, client, consumption, filter_server, offset, pull, query, respond,
-    respond_when_written, send, send_back, settings, topic,
+    respond_when_written, send, send_back, settings, topic, transaction,
 };
 
 /// Name of the logger of connections.
@@ -55,6 +55,7 @@ impl Handler {
             RequestCode::GET_BROKER_RUNTIME_INFO => admin::runtime_info,
             RequestCode::VIEW_BROKER_STATS_DATA => admin::view_stats,
             RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset,
+            RequestCode::RESUME_CHECK_HALF_MESSAGE => transaction::resume_check,
             RequestCode::UPDATE_BROKER_CONFIG => settings::update,
             RequestCode::GET_BROKER_CLUSTER_ACL_CONFIG => acl::config,
             _ => return None,
@@ -78,6 +79,7 @@ impl RequestHandler for Handler {
             RequestCode::QUERY_CONSUMER_OFFSET => offset::query(context, call),
             RequestCode::HEART_BEAT => client::heartbeat(context, call),
             RequestCode::UNREGISTER_CLIENT => client::unregister(context, call),
+            RequestCode::END_TRANSACTION => transaction::end(context, call),
             RequestCode::CONSUMER_SEND_MSG_BACK => send_back::send_back(context, call),
             RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => offset::search(context, call),
             RequestCode::GET_MAX_OFFSET => offset::max(context, call),

@@ -26,6 +26,7 @@ mod schedule;
 mod stats;
 pub mod table;
 mod topics;
+mod transaction;
 mod wanted;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};

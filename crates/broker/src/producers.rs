@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use rocketmq_remoting::Connection;
@@ -13,6 +14,8 @@ use crate::consumers::{ClientChannel, EXPIRED_MS};
 #[derive(Default)]
 pub struct Producers {
     groups: RwLock<HashMap<Box<str>, BTreeMap<u64, ClientChannel>>>,
+    /// Whose turn it is to be asked.
+    turn: AtomicUsize,
 }
 
 impl Producers {
@@ -55,6 +58,16 @@ impl Producers {
             .filter(|channel| channel.last_update_ms + EXPIRED_MS < now_ms)
             .map(|channel| Arc::clone(&channel.connection))
             .collect()
+    }
+
+    /// The connection of one client of a group, another one each time; one that is open if any is.
+    pub fn next_of(&self, group: &str) -> Option<Arc<Connection>> {
+        let groups = self.groups.read();
+        let channels = groups.get(group)?;
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % channels.len().max(1);
+        let in_turn = channels.values().skip(first).chain(channels.values().take(first));
+        let mut connections = in_turn.map(|channel| &channel.connection);
+        connections.find(|connection| connection.is_open()).cloned()
     }
 
     /// A group's clients.

@@ -239,6 +239,10 @@ headers! {
         msg_id: Text<'a> = "msgId",
         transaction_id: Option<Text<'a>> = "transactionId",
     }
+    /// RESUME_CHECK_HALF_MESSAGE 323 (6).
+    ResumeCheckHalfMessageRequestHeader<'a> {
+        msg_id: Option<Text<'a>> = "msgId",
+    }
     /// RESET_CONSUMER_CLIENT_OFFSET 220 and INVOKE_BROKER_TO_RESET_OFFSET 222.
     ResetOffsetRequestHeader<'a> {
         topic: Text<'a> = "topic",

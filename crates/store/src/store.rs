@@ -342,7 +342,7 @@ impl MessageStore {
         self.core.delete_topic(topic)
     }
 
-    /// Deletes the queues of all topics that are not used, but for the system's two (contract
+    /// Deletes the queues of all topics that are not used, but for those of the system (contract
     /// `store.md` 15). Returns how many topics.
     ///
     /// # Errors

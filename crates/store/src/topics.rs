@@ -25,7 +25,8 @@ pub(crate) fn clean_unused(
 ) -> Result<usize, StoreError> {
     let mut deleted = 0;
     for topic in core.dispatcher.queues.topics() {
-        if topic != topic::SCHEDULE && topic != topic::TRANS_OP_HALF && !is_used(&topic) {
+        let is_kept = [topic::SCHEDULE, topic::TRANS_HALF, topic::TRANS_OP_HALF].contains(&&*topic);
+        if !is_kept && !is_used(&topic) {
             core.delete_topic(&topic)?;
             deleted += 1;
         }

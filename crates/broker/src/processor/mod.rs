@@ -13,6 +13,7 @@ pub mod send;
 pub mod send_back;
 pub mod settings;
 pub mod topic;
+pub mod transaction;
 
 use std::borrow::Cow;
 

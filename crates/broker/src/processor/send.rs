@@ -22,8 +22,9 @@ use rocketmq_store::{BrokerRole, FlushDiskType, PutBatch, PutError, PutMessage};
 use super::kept::{Kept, when_kept};
 use super::{Refusal, failed, refuse};
 use crate::context::{BrokerContext, Settings};
-use crate::schedule::divert;
+use crate::schedule::{divert, note_real_place};
 use crate::table::Pending;
+use crate::transaction;
 
 thread_local! {
     /// The stored form of a message's properties, built in place for each send.
@@ -280,8 +281,11 @@ fn put_one(
             properties.append_to(stored);
         }
         let mut asked = Asked::by(stored);
-        if asked.half {
-            let text = "transactional messages are not supported by this version";
+        // A transaction's message that an old client sends to its retry topic still says TRAN_MSG.
+        asked.half &= asked.delay_level <= 0 || header.reconsume_times.unwrap_or(0) <= 0;
+        if asked.half && settings.broker.reject_transaction_message {
+            let ip = &settings.broker.broker_ip1;
+            let text = format!("the broker[{ip}] sending transaction message is forbidden");
             return Err(refuse(ResponseCode::NO_PERMISSION, text));
         }
         if clear_delay {
@@ -293,8 +297,14 @@ fn put_one(
         properties::append_bytes(stored, property::CLUSTER, cluster);
         let mut queue_id = header.queue_id;
         let mut diverted_to = None;
+        let mut sys_flag = header.sys_flag;
         let levels = context.schedule.levels();
-        if asked.delay_level > 0
+        if asked.half {
+            // WAIT stays, as in Java; DELAY counts from the commit on.
+            note_real_place(stored, &header.topic, queue_id);
+            (diverted_to, queue_id) = (Some(topic::TRANS_HALF), transaction::QUEUE);
+            sys_flag &= !sys_flag::TRANSACTION_MASK;
+        } else if asked.delay_level > 0
             && let Some(queue) = divert(levels, asked.delay_level, &header.topic, queue_id, stored)
         {
             // WAIT stays, as in Java.
@@ -306,7 +316,7 @@ fn put_one(
             topic: diverted_to.unwrap_or(&header.topic),
             queue_id,
             flag: header.flag,
-            sys_flag: header.sys_flag,
+            sys_flag,
             born_timestamp: header.born_timestamp,
             born_host: call.connection.peer(),
             store_host: context.store_host,

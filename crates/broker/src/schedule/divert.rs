@@ -6,6 +6,12 @@ use std::net::SocketAddr;
 use rocketmq_protocol::message::{RecordView, properties, property};
 use rocketmq_store::{DelayLevels, PutMessage};
 
+/// The level that DELAY asks for; 0 when there is none.
+pub(crate) fn level_of(stored: &[u8]) -> i32 {
+    let level = properties::get_text(stored, property::DELAY);
+    level.and_then(|level| level.parse().ok()).unwrap_or(0)
+}
+
 /// Notes the real topic and queue in the properties of a message of that `level`; returns the
 /// queue of the schedule topic that it waits in. `None` when the message is not to wait: the level
 /// is not above 0, or no level is configured.

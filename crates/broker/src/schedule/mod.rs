@@ -26,7 +26,7 @@ use self::offsets::DelayOffsets;
 use crate::LOGGER;
 use crate::context::BrokerContext;
 
-pub(crate) use divert::{copy_of, divert, real_place, set};
+pub(crate) use divert::{copy_of, divert, level_of, note_real_place, real_place, set};
 
 /// Java's name of the delivering thread.
 const THREAD: &str = "ScheduleMessageTimerThread";

@@ -9,3 +9,4 @@ mod files;
 mod retry;
 #[path = "../requests/support.rs"]
 mod support;
+mod transaction;
