@@ -17,7 +17,6 @@ use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{interval_at, sleep};
 
-use crate::LOGGER;
 use crate::arrivals::Arrivals;
 use crate::context::{BrokerContext, Parts, Settings};
 use crate::filters::Filters;
@@ -30,6 +29,7 @@ use crate::processor::{acl, pull};
 use crate::protect;
 use crate::schedule::Schedule;
 use crate::topics::Topics;
+use crate::{LOGGER, address_server, inert};
 
 /// The thread that Java runs timers on.
 const TIMER: &str = "BrokerControllerScheduledThread1";
@@ -99,6 +99,7 @@ impl Broker {
     /// See [`BrokerError`]; nothing is left running.
     pub async fn start(mut start: BrokerSettings) -> Result<Broker, BrokerError> {
         refuse_unserved(&start.settings)?;
+        inert::warn(&start.settings);
         let config = config_folder(&start.settings);
         let settings = &start.settings;
         let topics = Topics::load(config.join("topics.json"), &settings.broker);
@@ -286,6 +287,12 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
             "enableCalcFilterBitMap=true is not supported by this version; set it to false: SQL92 filters work without it",
         );
     }
+    let plug_in = &settings.broker.message_store_plug_in;
+    if !plug_in.trim().is_empty() {
+        return refuse(&format!(
+            "messageStorePlugIn={plug_in} cannot be loaded: this broker runs no Java classes; remove the key"
+        ));
+    }
     Ok(())
 }
 
@@ -423,6 +430,7 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
             }
         }),
         every(PROTECT, PROTECT, context, |context| protect::slow_groups(context)),
+        tokio::spawn(ask_address_server(Arc::clone(context))),
         tokio::spawn(sample_stats(Arc::clone(context))),
         tokio::spawn(log_stats(Arc::clone(context))),
         tokio::spawn(note_midnights(Arc::clone(context))),
@@ -444,6 +452,19 @@ async fn persist_delay_offsets(context: Arc<BrokerContext>) {
         let period = context.settings().store.flush_delay_offset_interval.max(100);
         sleep(Duration::from_millis(period.unsigned_abs())).await;
         context.schedule.persist(&context.store).await;
+    }
+}
+
+async fn ask_address_server(context: Arc<BrokerContext>) {
+    let settings = context.settings();
+    let is_wanted = settings.broker.fetch_namesrv_addr_by_address_server;
+    if settings.broker.namesrv_addr.is_some() || !is_wanted {
+        return;
+    }
+    sleep(Duration::from_secs(10)).await;
+    loop {
+        address_server::update(&context).await;
+        sleep(Duration::from_secs(120)).await;
     }
 }
 

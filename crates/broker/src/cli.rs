@@ -9,7 +9,7 @@ use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::wait_for_signal;
 use rocketmq_store::{BrokerRole, Disk};
 
-use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings};
+use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server};
 
 /// The port and socket buffers, whatever the class defaults of the settings say.
 const DEFAULT_PORT: i32 = 10911;
@@ -122,15 +122,18 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
         let report = apply_file(Path::new(file), &mut settings.tables_mut());
         let report = report.map_err(|error| Refused(FAILED, error.to_string()))?;
         for unknown in &report.unknown {
+            if let Some(value) = report.properties.get(&unknown.key) {
+                settings.extra.set(&unknown.key, value);
+            }
+            if address_server::KEYS.contains(&unknown.key.as_str()) {
+                continue;
+            }
             let near = unknown.nearest.map(|key| format!("; did you mean {key}?"));
             eprintln!(
                 "{file}: the key {} is unknown and has no effect{}",
                 unknown.key,
                 near.unwrap_or_default()
             );
-            if let Some(value) = report.properties.get(&unknown.key) {
-                settings.extra.set(&unknown.key, value);
-            }
         }
         settings.file = Some(file.into());
     }

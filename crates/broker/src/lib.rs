@@ -3,6 +3,7 @@
 //! A request is handled on its connection's task by one function of [`processor`]; see
 //! `docs/architecture.md` for the way of a SEND and of a PULL.
 
+mod address_server;
 mod arrivals;
 mod broker;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod filters;
 mod groups;
 mod handler;
 mod hold;
+mod inert;
 mod locks;
 mod offsets;
 mod outward;

@@ -79,10 +79,14 @@ impl Outward {
         *self.context.lock() = Arc::downgrade(context);
     }
 
-    /// Replaces the list of name servers.
-    pub fn set_servers(&self, namesrv_addr: Option<&str>) {
+    /// Replaces the list of name servers; true if it is another one.
+    pub fn set_servers(&self, namesrv_addr: Option<&str>) -> bool {
         let list = namesrv_addr.unwrap_or_default().split(';').map(str::trim);
-        *self.servers.lock() = list.filter(|a| !a.is_empty()).map(str::to_string).collect();
+        let list: Vec<String> = list.filter(|a| !a.is_empty()).map(str::to_string).collect();
+        let mut servers = self.servers.lock();
+        let is_new = *servers != list;
+        *servers = list;
+        is_new
     }
 
     /// The name servers.

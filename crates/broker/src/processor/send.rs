@@ -472,9 +472,13 @@ pub(crate) fn put_refusal(context: &BrokerContext, error: PutError) -> Refusal {
                 ),
             )
         }
-        PutError::PageCacheBusy => {
-            failed("[PC_SYNCHRONIZED]broker busy, start flow control for a while")
-        }
+        // What Java answers before the request is queued; it seldom comes to its
+        // `[PC_SYNCHRONIZED]`.
+        PutError::PageCacheBusy => refuse(
+            ResponseCode::SYSTEM_BUSY,
+            "[REJECTREQUEST]system busy, start flow control for a while; \
+             the disk has not taken a write for longer than osPageCacheBusyTimeOutMills",
+        ),
         PutError::BatchSizeExceeded => failed(
             "java.lang.RuntimeException: message size exceeded; send smaller batches, or raise maxMessageSize",
         ),

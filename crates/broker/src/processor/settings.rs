@@ -53,7 +53,9 @@ pub fn update(context: &BrokerContext, frame: &Frame) -> Answer {
     for (key, value) in settings.entries() {
         file.set(&key, &value);
     }
-    context.outward.set_servers(settings.broker.namesrv_addr.as_deref());
+    if changes.get("namesrvAddr").is_some() {
+        context.outward.set_servers(settings.broker.namesrv_addr.as_deref());
+    }
     context.set_settings(settings);
     if permission_changed {
         context.outward.register_all_soon();
