@@ -421,7 +421,7 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
             pull::run_again(context, context.hold.take_due(Instant::now(), max));
         }),
         every(CLIENT_SCAN, CLIENT_SCAN, context, |context| {
-            let now = clock::now_ms();
+            let now = clock::monotonic_ms();
             let expired = context.consumers.expired(now).into_iter();
             for connection in expired.chain(context.producers.expired(now)) {
                 tracing::warn!(target: LOGGER, "SCAN: remove expired channel from client tables, channel: {}", connection.peer());

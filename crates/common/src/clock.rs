@@ -4,16 +4,27 @@
 //! `gmt8` the fixed zone GMT+8 of the logs. Milliseconds since the epoch everywhere.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
+/// What tests have set the clock forward by.
+static SHIFT_MS: AtomicI64 = AtomicI64::new(0);
+
 /// Milliseconds since the epoch (`System.currentTimeMillis`).
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    now.saturating_add(SHIFT_MS.load(Ordering::Relaxed))
+}
+
+/// Sets this process's clock that far ahead of the system's (or behind it): for tests of clocks
+/// that jump.
+pub fn shift(ms: i64) {
+    SHIFT_MS.store(ms, Ordering::Relaxed);
 }
 
 /// Monotonic nanoseconds from a start of no meaning (`System.nanoTime`), which differs between

@@ -200,7 +200,8 @@ impl Processor {
         };
         let topics = &body.topic_config_serialize_wrapper;
         let mut routes = self.state.routes.write();
-        let master = routes.register(broker, topics, body.filter_server_list, clock::now_ms());
+        let master =
+            routes.register(broker, topics, body.filter_server_list, clock::monotonic_ms());
         drop(routes);
         let fields = RegisterBrokerResponseHeader {
             ha_server_addr: master.ha_server_addr.map(Into::into),
@@ -223,7 +224,8 @@ impl Processor {
         let header = BrokerIdentityRequestHeader::decode(frame.fields())?;
         let version: DataVersion = fastjson::from_slice(frame.body()).map_err(failed)?;
         let mut routes = self.state.routes.write();
-        let changed = routes.query_data_version(&header.broker_addr, version, clock::now_ms());
+        let changed =
+            routes.query_data_version(&header.broker_addr, version, clock::monotonic_ms());
         let known = routes.data_version(&header.broker_addr);
         drop(routes);
         let fields = QueryDataVersionResponseHeader { changed };

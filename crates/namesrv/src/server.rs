@@ -138,7 +138,7 @@ async fn scan_brokers(state: Arc<State>) {
     let mut ticks = interval_at(Instant::now() + SCAN_FIRST, SCAN_PERIOD);
     loop {
         ticks.tick().await;
-        let expired = state.routes.read().expired(clock::now_ms());
+        let expired = state.routes.read().expired(clock::monotonic_ms());
         for (broker_addr, _) in expired {
             tracing::warn!(target: LOGGER, thread = "NSScheduledThread1", "The broker channel expired, {broker_addr} {BROKER_EXPIRED_MS}ms");
             state.routes.write().broker_lost(&broker_addr);

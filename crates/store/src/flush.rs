@@ -4,7 +4,7 @@
 //! records were written before it began (group commit).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -35,6 +35,8 @@ pub(crate) struct Flusher {
     /// Only one sync at a time.
     syncing: Mutex<()>,
     waiting: Mutex<Vec<Waiting>>,
+    /// How many wait, to be asked without the lock.
+    count: AtomicUsize,
     pub(crate) signal: Arc<Signal>,
 }
 
@@ -45,6 +47,7 @@ impl Flusher {
             flushed: AtomicI64::new(flushed),
             syncing: Mutex::new(()),
             waiting: Mutex::default(),
+            count: AtomicUsize::new(0),
             signal: Arc::default(),
         }
     }
@@ -61,6 +64,7 @@ impl Flusher {
         }
         let deadline = Instant::now() + timeout;
         self.waiting.lock().push(Waiting { end_offset, deadline, tell });
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.signal.wake();
     }
 
@@ -127,6 +131,7 @@ impl Flusher {
                 }
             }
         }
+        self.count.fetch_sub(told.len(), Ordering::Relaxed);
         // Callbacks run without the lock: they may register the next wait.
         for (one, outcome) in told {
             (one.tell)(outcome);
@@ -134,8 +139,8 @@ impl Flusher {
     }
 
     /// How many wait.
-    fn waiters(&self) -> usize {
-        self.waiting.lock().len()
+    pub(crate) fn waiters(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// The thread of SYNC_FLUSH: syncs as soon as anyone waits, and without haste whatever nobody

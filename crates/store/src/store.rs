@@ -173,6 +173,11 @@ impl MessageStore {
         self.core.when_flushed(end_offset, waiter);
     }
 
+    /// How many wait for the disk by [`MessageStore::when_flushed`].
+    pub fn flush_waiters(&self) -> usize {
+        self.core.flusher.waiters()
+    }
+
     /// Reads up to `max_messages` messages of a queue from `offset` on, within the transfer limits
     /// of the configuration.
     pub fn get_messages(

@@ -136,9 +136,15 @@ impl NameServer {
     fn boot(home: &Path, port: u16) -> Daemon {
         let config = home.join("namesrv.conf");
         fs::write(&config, format!("listenPort={port}\n")).unwrap();
-        let mut daemon = Daemon::spawn(home, &["namesrv", "-c", &config.to_string_lossy()], &[]);
+        let (args, script) = (["namesrv", "-c", &config.to_string_lossy()], home.join("faults"));
+        let mut daemon = Daemon::spawn(home, &args, &[("FAULTS_SCRIPT", &script)]);
         daemon.wait_for_line("The Name Server boot success");
         daemon
+    }
+
+    /// The file that scripts its clock; see [`crate::faults`].
+    pub fn script(&self) -> PathBuf {
+        self.scratch.path().join("faults")
     }
 
     /// Starts it again after its end.

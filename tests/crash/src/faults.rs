@@ -7,6 +7,8 @@
 //! `defect NAME` gives the store one of [`Defect`] (`syncs-nothing`, `trusts-bodies`,
 //! `drops-tail`).
 //!
+//! A line `clock MS` sets the clock that far ahead of the system's.
+//!
 //! With `FAULTS_MEDIUM` the disk also notes what has reached the medium, for [`crate::power`].
 
 use std::collections::HashMap;
@@ -36,6 +38,19 @@ pub fn disk_of_environment() -> Disk {
     let medium = medium.zip(path("FAULTS_STORE"));
     let medium = medium.map(|(medium, store)| Medium::new(medium, store));
     Disk::with_faults(Arc::new(Scripted { script, medium, met: Mutex::default() }))
+}
+
+/// Lets the clock follow the script, for as long as the process runs.
+pub fn follow_clock() {
+    let Some(script) = std::env::var_os("FAULTS_SCRIPT") else { return };
+    std::thread::spawn(move || {
+        loop {
+            let script = std::fs::read_to_string(&script).unwrap_or_default();
+            let ahead = script.lines().find_map(|line| line.strip_prefix("clock "));
+            rocketmq_common::clock::shift(ahead.map_or(0, |ms| ms.trim().parse().unwrap()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
 }
 
 fn name_of(operation: DiskOperation) -> &'static str {

@@ -18,6 +18,7 @@ pub mod daemon;
 pub mod faults;
 pub mod load;
 pub mod power;
+pub mod proxy;
 pub mod random;
 pub mod talk;
 

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rocketmq_history::{History, MessageId, Place, Report, Survival, body};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::talk;
 
 pub const TOPIC: &str = "Faults";
 pub const GROUP: &str = "faults_consumer";
 pub const QUEUES: i32 = 4;
+/// How long a request may take before its client gives it up.
+const PATIENCE_OF_CLIENTS: Duration = Duration::from_secs(10);
 
 /// What is wanted of the senders.
 #[derive(Clone, Copy, Debug)]
@@ -111,20 +114,20 @@ async fn send_until(
     stop: &AtomicBool,
     counts: &Counts,
 ) {
-    let client = talk::client();
+    let mut client = talk::client();
     let queue_id = producer as i32 % QUEUES;
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
+    let (mut producer, mut number) = (producer, 0);
+    while !stop.load(Ordering::Relaxed) {
         let id = MessageId { producer, number };
         let filler = (number as usize * 37 + producer as usize * 101) % wanted.body_bytes.max(1);
         let properties =
             format!("KEYS\u{1}k{number}\u{2}TAGS\u{1}TagA\u{2}UNIQ_KEY\u{1}{producer}-{number}");
         history.begin(id, TOPIC, queue_id);
         let body = Bytes::from(body::encode(id, filler));
-        match talk::send(&client, address, (TOPIC, queue_id), &properties, body).await {
-            Ok(answer) => {
+        number += 1;
+        let sending = talk::send(&client, address, (TOPIC, queue_id), &properties, body);
+        match timeout(PATIENCE_OF_CLIENTS, sending).await {
+            Ok(Ok(answer)) => {
                 if let Some(place) = &answer.place {
                     let weak = !answer.is_ok();
                     let survival = if weak { Survival::MayBeLost } else { wanted.survival };
@@ -136,11 +139,14 @@ async fn send_until(
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
-            Err(_) => {
+            Ok(Err(_)) | Err(_) => {
                 counts.unanswered.fetch_add(1, Ordering::Relaxed);
                 if !wanted.goes_on {
                     return;
                 }
+                // The message may still be under way: no order is promised against the next ones.
+                client = talk::client();
+                (producer, number) = (PRODUCERS.fetch_add(1, Ordering::Relaxed), 0);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -154,17 +160,19 @@ async fn consume_until(
     goes_on: bool,
     stop: &AtomicBool,
 ) {
-    let client = talk::client();
+    let mut client = talk::client();
     let queue = (TOPIC, queue_id);
     let mut offset = 0;
     while !stop.load(Ordering::Relaxed) {
-        let frame = match talk::pull(&client, address, queue, offset).await {
-            Ok(frame) => frame,
-            Err(_) if goes_on => {
+        let pulling = talk::pull(&client, address, queue, offset);
+        let frame = match timeout(PATIENCE_OF_CLIENTS, pulling).await {
+            Ok(Ok(frame)) => frame,
+            _ if goes_on => {
+                client = talk::client();
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             }
-            Err(_) => return,
+            _ => return,
         };
         // Anything else: the topic is not there yet, or the broker is about to end.
         let known = [0, 19, 20, 21].contains(&frame.code);
@@ -178,7 +186,8 @@ async fn consume_until(
         }
         offset = next;
         history.offset_begun(GROUP, TOPIC, queue_id, offset);
-        if let Ok(answer) = talk::store_offset(&client, address, GROUP, queue, offset).await
+        let storing = talk::store_offset(&client, address, GROUP, queue, offset);
+        if let Ok(Ok(answer)) = timeout(PATIENCE_OF_CLIENTS, storing).await
             && answer.code == 0
         {
             history.offset_stored(GROUP, TOPIC, queue_id, offset);

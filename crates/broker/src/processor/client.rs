@@ -40,7 +40,7 @@ fn heartbeat_inner(
         client_id: heartbeat.client_id,
         language: frame.language,
         version: frame.version,
-        last_update_ms: clock::now_ms(),
+        last_update_ms: clock::monotonic_ms(),
     };
     for data in &heartbeat.consumer_data_set {
         let auto = settings.broker.auto_create_subscription_group;
@@ -158,7 +158,7 @@ pub(crate) fn served_type(broker: &BrokerConfig, sent: &SubscriptionData) -> Res
 /// LOCK_BATCH_MQ 41.
 pub fn lock(context: &BrokerContext, frame: &Frame) -> Answer {
     let body: LockBatchBody = parse(frame.body())?;
-    let now = clock::now_ms();
+    let now = clock::monotonic_ms();
     let held = context.locks.lock(&body.consumer_group, &body.client_id, body.mq_set, now);
     json(&LockOkBody { lock_ok_mq_set: held })
 }

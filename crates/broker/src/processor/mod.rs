@@ -107,3 +107,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     }
     fastjson::from_slice(body).map_err(failed)
 }
+
+/// What Java answers when a queue of requests is full.
+pub(crate) const OVERLOAD: &str = "[OVERLOAD]system busy, start flow control for a while";
+
+/// Whether so many requests wait that no more may: what a full queue of a thread pool is in Java.
+pub(crate) fn is_reached(capacity: i32, waiting: usize) -> bool {
+    usize::try_from(capacity).is_ok_and(|capacity| waiting >= capacity.max(1))
+}

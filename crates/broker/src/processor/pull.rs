@@ -16,7 +16,7 @@ use rocketmq_protocol::topic::{self, FAQ, permission};
 use rocketmq_remoting::{Body, Call, Connection, Response};
 use rocketmq_store::{GetResult, GetStatus, PutMessage};
 
-use super::{Refusal, client, failed, refuse};
+use super::{OVERLOAD, Refusal, client, failed, is_reached, refuse};
 use crate::LOGGER;
 use crate::config::BrokerConfig;
 use crate::context::{BrokerContext, Settings};
@@ -100,6 +100,9 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         } else {
             settings.broker.short_polling_time_mills
         };
+        if is_reached(settings.broker.pull_thread_pool_queue_capacity, context.hold.len()) {
+            return call.respond(Response::error(ResponseCode::SYSTEM_BUSY, OVERLOAD));
+        }
         let wait = Duration::from_millis(wait.max(0).unsigned_abs());
         let deferred = call.defer();
         let request = PullRequest { header: owned(&header), wanted };

@@ -20,7 +20,7 @@ use rocketmq_remoting::{Call, Response};
 use rocketmq_store::{BrokerRole, FlushDiskType, PutBatch, PutError, PutMessage};
 
 use super::kept::{Kept, when_kept};
-use super::{Refusal, failed, refuse};
+use super::{OVERLOAD, Refusal, failed, is_reached, refuse};
 use crate::context::{BrokerContext, Settings};
 use crate::schedule::{divert, note_real_place};
 use crate::table::Pending;
@@ -47,6 +47,15 @@ struct Sent {
 /// Handles the three send codes.
 pub fn send(context: &BrokerContext, call: Call<'_>) {
     let settings = context.settings();
+    if settings.store.is_sync_flush()
+        && is_reached(
+            settings.broker.send_thread_pool_queue_capacity,
+            context.store.flush_waiters(),
+        )
+    {
+        let response = Response::error(ResponseCode::SYSTEM_BUSY, OVERLOAD);
+        return call.respond(response);
+    }
     let outcome = if call.code() == RequestCode::SEND_MESSAGE {
         SendMessageRequestHeader::decode(call.frame.fields()).map(Into::into)
     } else {

@@ -15,7 +15,7 @@ const MESSAGES_MAX: usize = 256;
 /// Bytes of them, about.
 const BYTES_MAX: usize = 4 << 20;
 /// How long to wait after the store refused a message (DELAY_FOR_A_PERIOD), ms.
-const AFTER_REFUSAL_MS: i64 = 10_000;
+pub(super) const AFTER_REFUSAL_MS: i64 = 10_000;
 
 /// What a pass did.
 pub(super) struct Pass {

@@ -166,7 +166,16 @@ impl Schedule {
             let (now, count) = (clock::now_ms(), state.queues.len());
             // In turn, so that a level with many due messages holds up no other.
             let turn = (1..=count).map(|step| (state.last + step) % count);
-            let is_due = |index: &usize| state.queues[*index].look_at.is_some_and(|at| at <= now);
+            // A time that lies further ahead than it can have been set comes from a clock that was
+            // set back since.
+            let latest = |index: usize| {
+                let delayed = self.levels.delivery_time(index as i32 + 1, now);
+                delayed.max(now + deliver::AFTER_REFUSAL_MS)
+            };
+            let is_due = |index: &usize| {
+                let look_at = state.queues[*index].look_at;
+                look_at.is_some_and(|at| at <= now || at > latest(*index))
+            };
             if let Some(index) = turn.clone().find(is_due) {
                 state.last = index;
                 let queue = &mut state.queues[index];

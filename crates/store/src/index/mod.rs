@@ -129,16 +129,23 @@ impl Index {
         Ok(file)
     }
 
-    /// A path named by the current time; files are made at most one a millisecond.
+    /// A path named by the current time, and behind the newest file's name: files are sorted by
+    /// it. When the clock was set back, or two files are made in a millisecond, it is the newest's
+    /// name and one more.
     fn free_path(&self) -> PathBuf {
-        let mut now = clock::now_ms();
+        let now = clock::format_compact_millis(clock::now_ms());
+        let newest = self
+            .files
+            .read()
+            .last()
+            .and_then(|file| file.path().file_name()?.to_str()?.parse::<u64>().ok());
+        let mut name = now.parse::<u64>().unwrap_or(0).max(newest.map_or(0, |newest| newest + 1));
         loop {
-            let path = self.folder.join(clock::format_compact_millis(now));
-            let newest = self.files.read().last().map(|file| file.path().to_path_buf());
-            if newest.is_none_or(|newest| newest < path) && !path.exists() {
+            let path = self.folder.join(format!("{name:017}"));
+            if !path.exists() {
                 return path;
             }
-            now += 1;
+            name += 1;
         }
     }
 
