@@ -11,6 +11,7 @@ use rocketmq_protocol::body::{
 use rocketmq_remoting::Connection;
 
 use crate::LOGGER;
+use crate::unequal::Members;
 
 /// A client is dropped when nothing was heard of it for so long.
 pub const EXPIRED_MS: i64 = 120_000;
@@ -43,6 +44,7 @@ pub struct ConsumerGroup {
     pub subscriptions: BTreeMap<String, Arc<SubscriptionData>>,
     /// By connection.
     pub channels: BTreeMap<u64, ClientChannel>,
+    members: Members,
 }
 
 /// Who is left of a group when a client was to be removed from it.
@@ -73,16 +75,22 @@ impl Consumers {
                 consume_from_where: data.consume_from_where,
                 subscriptions: BTreeMap::new(),
                 channels: BTreeMap::new(),
+                members: Members::default(),
             });
         group.consume_type = data.consume_type;
         group.message_model = data.message_model;
         group.consume_from_where = data.consume_from_where;
         let client_id = channel.client_id.clone();
+        let sent = &data.subscription_data_set;
+        let id = channel.connection.id();
+        if let Some(line) = group.members.said(id, &data.group_name, &client_id, sent) {
+            tracing::warn!(target: LOGGER, "{line}");
+        }
         let old = group.channels.insert(channel.connection.id(), channel);
         if old.is_none() {
             tracing::info!(target: LOGGER, "new consumer connected, group: {} {} {} channel: {client_id}", data.group_name, data.consume_type.name(), data.message_model.name());
         }
-        let changed = group.update_subscriptions(&data.group_name, &data.subscription_data_set);
+        let changed = group.update_subscriptions(&data.group_name, sent);
         old.is_none() || changed
     }
 
@@ -93,6 +101,7 @@ impl Consumers {
         if entry.channels.remove(&connection_id).is_none() {
             return Left::Unknown;
         }
+        entry.members.left(connection_id);
         if entry.channels.is_empty() {
             groups.remove(group);
             tracing::info!(target: LOGGER, "unregister consumer ok, no any connection, and remove consumer group, {group}");

@@ -29,6 +29,7 @@ mod stats;
 pub mod table;
 mod topics;
 mod transaction;
+mod unequal;
 mod wanted;
 
 pub use broker::{Broker, BrokerError, BrokerSettings};

@@ -5,6 +5,7 @@
 
 mod acl;
 mod client;
+mod codes;
 mod consumption;
 mod filters;
 mod offset;
