@@ -387,17 +387,44 @@ fn every(
     })
 }
 
+/// Likewise, for work that waits for the disk: beside the threads that serve connections.
+fn every_beside(
+    first: Duration,
+    period: Duration,
+    context: &Arc<BrokerContext>,
+    work: fn(&BrokerContext),
+) -> JoinHandle<()> {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let mut ticks = interval_at(tokio::time::Instant::now() + first, period);
+        loop {
+            ticks.tick().await;
+            let context = Arc::clone(&context);
+            if let Err(error) = tokio::task::spawn_blocking(move || work(&context)).await {
+                tracing::error!(target: LOGGER, thread = TIMER, "{error}");
+            }
+        }
+    })
+}
+
+fn persist_offsets(context: &BrokerContext) {
+    if let Err(error) = context.offsets.persist() {
+        tracing::error!(target: LOGGER, thread = TIMER, "{error}");
+    }
+}
+
 fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
     let settings = context.settings();
     let seconds = Duration::from_secs;
     let offsets_period = settings.broker.flush_consumer_offset_interval.max(100).unsigned_abs();
     vec![
         tokio::spawn(register_regularly(Arc::clone(context))),
-        every(seconds(10), Duration::from_millis(offsets_period.into()), context, |context| {
-            if let Err(error) = context.offsets.persist() {
-                tracing::error!(target: LOGGER, thread = TIMER, "{error}");
-            }
-        }),
+        every_beside(
+            seconds(10),
+            Duration::from_millis(offsets_period.into()),
+            context,
+            persist_offsets,
+        ),
         every(seconds(10), seconds(60), context, |context| {
             let behind = context.store.dispatch_behind_bytes();
             tracing::info!(target: LOGGER, thread = TIMER, "dispatch behind commit log {behind} bytes");
@@ -410,7 +437,7 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
                 tracing::info!(target: "RocketmqWaterMark", "[WATERMARK] {queue} Queue Size: 0 SlowTimeMills: 0");
             }
         }),
-        every(seconds(10), seconds(10), context, |context| persist_filters(context)),
+        every_beside(seconds(10), seconds(10), context, persist_filters),
         every(ACL_WATCH, ACL_WATCH, context, |context| {
             if let Some(acl) = &context.acl {
                 acl.reload_if_changed();

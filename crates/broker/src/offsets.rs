@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rocketmq_common::{durable, fastjson};
 use rocketmq_protocol::body::ConsumerOffsets as OffsetsFile;
 
@@ -19,6 +19,8 @@ pub struct Offsets {
     path: PathBuf,
     table: RwLock<HashMap<Box<str>, ByGroup>>,
     changed: AtomicBool,
+    /// One writer of the file at a time.
+    writing: Mutex<()>,
 }
 
 impl Offsets {
@@ -37,7 +39,12 @@ impl Offsets {
             }
             tracing::info!(target: LOGGER, thread = "main", "load {} OK", path.display());
         }
-        Ok(Offsets { path, table: RwLock::new(table), changed: AtomicBool::new(false) })
+        Ok(Offsets {
+            path,
+            table: RwLock::new(table),
+            changed: AtomicBool::new(false),
+            writing: Mutex::default(),
+        })
     }
 
     /// Stores an offset, be it larger or smaller than before.
@@ -111,6 +118,7 @@ impl Offsets {
 
     /// Writes the file if anything changed since the last time.
     pub fn persist(&self) -> io::Result<()> {
+        let _writing = self.writing.lock();
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
