@@ -36,7 +36,8 @@ async fn faults_between_client_and_broker_lose_and_invent_nothing() {
     let proxy = Proxy::start(broker.port).await;
     let wanted = Wanted { goes_on: true, senders: 8, ..Wanted::default() };
     let behind = Load::start(&history, &proxy.address(), wanted);
-    let beside = Load::start(&history, &broker.address(), Wanted { senders: 2, ..wanted });
+    let beside =
+        Load::start(&history, &broker.address(), Wanted { senders: 2, consumes: false, ..wanted });
     let begun = Instant::now();
     let mut phases = 0;
     while phases < 14 || soak().is_some_and(|time| begun.elapsed() < time) {

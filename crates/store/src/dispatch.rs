@@ -120,7 +120,7 @@ impl Dispatcher {
     ) -> Result<i64, DispatchError> {
         let transaction = view.sys_flag & sys_flag::TRANSACTION_MASK;
         let wanted = Wanted::of(view.properties);
-        let code = self.tags_code(view, &wanted);
+        let code = code_of(view, &wanted, &self.delay_levels);
         let topic = view.topic_text();
         if topic.is_empty() {
             tracing::error!(target: "RocketmqStoreError", "the record at {} has no readable topic; it gets no queue entry", view.physical_offset);
@@ -151,17 +151,6 @@ impl Dispatcher {
         self.queues.end_round().map_err(DispatchError::Queue)
     }
 
-    fn tags_code(&self, view: &RecordView<'_>, wanted: &Wanted<'_>) -> i64 {
-        if view.topic == topic::SCHEDULE.as_bytes()
-            && let Some(level) = wanted.delay.and_then(|text| text.parse::<i32>().ok())
-            && level > 0
-        {
-            let level = level.min(self.delay_levels.max_level());
-            return self.delay_levels.delivery_time(level, view.store_timestamp);
-        }
-        tags_code(wanted.tags)
-    }
-
     /// Tells the listener of the round's records, whose bytes are in `bytes`, and empties it.
     pub(crate) fn tell(bytes: &[u8], round: &mut Round, listener: &dyn ArrivalListener) {
         for told in round.told.drain(..) {
@@ -178,6 +167,28 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// The consume queue's third field: hash of the tags, or delivery time of a delayed message.
+fn code_of(view: &RecordView<'_>, wanted: &Wanted<'_>, levels: &DelayLevels) -> i64 {
+    if view.topic == topic::SCHEDULE.as_bytes()
+        && let Some(level) = wanted.delay.and_then(|text| text.parse::<i32>().ok())
+        && level > 0
+    {
+        return levels.delivery_time(level.min(levels.max_level()), view.store_timestamp);
+    }
+    tags_code(wanted.tags)
+}
+
+/// The entry that a record must have in its queue; `None` if it has none.
+pub(crate) fn entry_of(view: &RecordView<'_>, levels: &DelayLevels) -> Option<QueueEntry> {
+    let transaction = view.sys_flag & sys_flag::TRANSACTION_MASK;
+    let has_entry = matches!(transaction, 0 | sys_flag::TRANSACTION_COMMIT);
+    (has_entry && !view.topic_text().is_empty()).then(|| QueueEntry {
+        physical_offset: view.physical_offset,
+        size: i32::try_from(view.size()).unwrap_or(i32::MAX),
+        tags_code: code_of(view, &Wanted::of(view.properties), levels),
+    })
 }
 
 impl Round {

@@ -37,6 +37,7 @@ mod state;
 mod stats;
 mod store;
 mod topics;
+pub mod verify;
 
 pub use config::{BrokerRole, FlushDiskType, MessageStoreConfig};
 pub use consume_queue::QueueEntry;

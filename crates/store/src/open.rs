@@ -35,7 +35,7 @@ pub(crate) const ABORT_FILE: &str = "abort";
 /// Name of the lock file.
 pub(crate) const LOCK_FILE: &str = "lock";
 /// Name of the checkpoint file.
-const CHECKPOINT_FILE: &str = "checkpoint";
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
 
 impl From<DispatchError> for StoreError {
     fn from(error: DispatchError) -> StoreError {
@@ -323,7 +323,7 @@ impl ScanRange {
 
 /// Marks the store as in use. The marker must be on the disk before anything else: without it the
 /// next start takes the files for properly closed.
-fn create_abort_file(root: &Path, disk: &Disk) -> Result<(), StoreError> {
+pub(crate) fn create_abort_file(root: &Path, disk: &Disk) -> Result<(), StoreError> {
     let path = root.join(ABORT_FILE);
     disk.run(
         DiskOperation::Allocate,

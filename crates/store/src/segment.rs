@@ -58,6 +58,16 @@ impl Segment {
         Ok(Segment::new(start, size, path, file, None))
     }
 
+    /// Opens a file to be read only, whatever its length.
+    pub(crate) fn open_to_read(
+        path: PathBuf,
+        start: i64,
+        size: u64,
+    ) -> Result<Segment, StoreError> {
+        let file = File::open(&path).map_err(|source| StoreError::io("open", &path, source))?;
+        Ok(Segment::new(start, size, path, file, None))
+    }
+
     fn new(start: i64, size: u64, path: PathBuf, file: File, warmed_to: Option<u64>) -> Segment {
         let warmed_to = Mutex::new(warmed_to);
         Segment { start, size, path, file, map: OnceLock::new(), warmed_to }

@@ -53,6 +53,21 @@ impl Segments {
         Ok(Segments { size, list: RwLock::new(list) })
     }
 
+    /// Opens the files of all directories to be read only. None is refused for its length.
+    pub(crate) fn load_to_read(directories: &[PathBuf], size: u64) -> Result<Segments, StoreError> {
+        let mut files = Vec::new();
+        for directory in directories {
+            files.extend(segment_files(directory)?);
+        }
+        files.sort_by_key(|(_, start, _)| *start);
+        let open = |(path, start, len): (PathBuf, i64, u64)| match len {
+            0 => None,
+            _ => Some(Segment::open_to_read(path, start, size).map(Arc::new)),
+        };
+        let list = files.into_iter().filter_map(open).collect::<Result<Vec<_>, _>>()?;
+        Ok(Segments { size, list: RwLock::new(list) })
+    }
+
     /// Bytes of each.
     pub(crate) fn segment_size(&self) -> u64 {
         self.size

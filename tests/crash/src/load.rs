@@ -29,11 +29,19 @@ pub struct Wanted {
     pub survival: Survival,
     /// Goes on with the next message after an error instead of ending.
     pub goes_on: bool,
+    /// Consumes too. Of loads that run side by side only one may: offsets have one writer.
+    pub consumes: bool,
 }
 
 impl Default for Wanted {
     fn default() -> Wanted {
-        Wanted { senders: 8, body_bytes: 1500, survival: Survival::Always, goes_on: false }
+        Wanted {
+            senders: 8,
+            body_bytes: 1500,
+            survival: Survival::Always,
+            goes_on: false,
+            consumes: true,
+        }
     }
 }
 
@@ -69,7 +77,7 @@ impl Load {
                 send_until(&history, &address, producer, wanted, &stop, &counts).await;
             }));
         }
-        for queue_id in 0..QUEUES {
+        for queue_id in (0..QUEUES).filter(|_| wanted.consumes) {
             let (history, address) = (Arc::clone(history), address.to_string());
             let stop = Arc::clone(&load.stop);
             load.tasks.push(tokio::spawn(async move {

@@ -18,7 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::error::StoreError;
 use crate::io::Disk;
-pub(crate) use files::names;
+pub(crate) use files::{list as list_files, names};
 use queue::Queue;
 
 /// Bytes of an entry: i64 physical offset, i32 size, i64 tags code.

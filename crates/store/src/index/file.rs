@@ -55,7 +55,7 @@ impl IndexShape {
         (HEADER_BYTES + SLOT_BYTES * u64::from(slot)) as usize
     }
 
-    fn entry_at(self, number: i32) -> usize {
+    pub(crate) fn entry_at(self, number: i32) -> usize {
         (self.entries_at() + ENTRY_BYTES * u64::from(number.unsigned_abs())) as usize
     }
 }

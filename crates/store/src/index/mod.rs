@@ -210,7 +210,7 @@ impl Index {
 }
 
 /// Hash of `topic#key`, never negative.
-fn key_hash(topic: &str, key: &str) -> i32 {
+pub(crate) fn key_hash(topic: &str, key: &str) -> i32 {
     let mut text = String::with_capacity(topic.len() + 1 + key.len());
     text.push_str(topic);
     text.push('#');

@@ -58,6 +58,20 @@ impl RecordLock {
     }
 }
 
+impl RecordLock {
+    /// Whether nobody holds the lock; the file is not created.
+    pub(crate) fn probe(path: &Path) -> Result<bool, StoreError> {
+        if !path.exists() {
+            return Ok(true);
+        }
+        match RecordLock::acquire(path) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Locked { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Drop for RecordLock {
     fn drop(&mut self) {
         let mut held = LOCKED_HERE.lock();

@@ -26,6 +26,7 @@ mod query_cq;
 mod running_info;
 mod send;
 mod stats_all;
+mod store_verify;
 mod topic;
 mod topic_view;
 mod trace;
@@ -99,6 +100,7 @@ const COMMANDS: &[Command] = &[
     export::EXPORT_METRICS,
     doctor::DOCTOR,
     completion::COMPLETION,
+    store_verify::STORE_VERIFY,
 ];
 
 /// Runs `mqadmin`; returns its exit code. As in Java, a failed command prints to standard error
@@ -229,7 +231,7 @@ mod tests {
     }
 
     /// Commands that Java does not have.
-    const OWN: [&str; 2] = ["doctor", "completion"];
+    const OWN: [&str; 3] = ["doctor", "completion", "storeVerify"];
 
     /// Calls of Java's mqadmin, and what it printed.
     fn recorded() -> Vec<Recorded> {
