@@ -8,7 +8,7 @@ use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
-    Answer, acl, admin, client, consumption, filter_server, offset, pull, query, respond,
+    Answer, acl, admin, client, consumption, filter_server, offset, pull, query, reply, respond,
     respond_when_written, send, send_back, settings, topic, transaction,
 };
 
@@ -79,6 +79,9 @@ impl RequestHandler for Handler {
             RequestCode::QUERY_CONSUMER_OFFSET => offset::query(context, call),
             RequestCode::HEART_BEAT => client::heartbeat(context, call),
             RequestCode::UNREGISTER_CLIENT => client::unregister(context, call),
+            RequestCode::SEND_REPLY_MESSAGE_V2 | RequestCode::SEND_REPLY_MESSAGE => {
+                reply::reply(context, call);
+            }
             RequestCode::END_TRANSACTION => transaction::end(context, call),
             RequestCode::CONSUMER_SEND_MSG_BACK => send_back::send_back(context, call),
             RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => offset::search(context, call),

@@ -14,6 +14,8 @@ use crate::consumers::{ClientChannel, EXPIRED_MS};
 #[derive(Default)]
 pub struct Producers {
     groups: RwLock<HashMap<Box<str>, BTreeMap<u64, ClientChannel>>>,
+    /// The newest connection of each client, for replies.
+    clients: RwLock<HashMap<Box<str>, Arc<Connection>>>,
     /// Whose turn it is to be asked.
     turn: AtomicUsize,
 }
@@ -22,6 +24,11 @@ impl Producers {
     /// Takes in one group of a heartbeat.
     pub fn register(&self, group: &str, channel: ClientChannel) {
         let (client_id, peer) = (channel.client_id.clone(), channel.connection.peer());
+        let is_new = |known: &Arc<Connection>| known.id() != channel.connection.id();
+        if self.clients.read().get(client_id.as_str()).is_none_or(is_new) {
+            let connection = Arc::clone(&channel.connection);
+            self.clients.write().insert(client_id.as_str().into(), connection);
+        }
         let mut groups = self.groups.write();
         let channels = groups.entry(group.into()).or_default();
         if channels.insert(channel.connection.id(), channel).is_none() {
@@ -32,22 +39,37 @@ impl Producers {
     /// Removes a client from a group.
     pub fn unregister(&self, group: &str, connection_id: u64) {
         let mut groups = self.groups.write();
-        if let Some(channels) = groups.get_mut(group) {
-            channels.remove(&connection_id);
-            if channels.is_empty() {
-                groups.remove(group);
-                tracing::info!(target: LOGGER, "unregister a producer group[{group}] from groupChannelTable");
-            }
+        let Some(channels) = groups.get_mut(group) else { return };
+        let gone = channels.remove(&connection_id);
+        if channels.is_empty() {
+            groups.remove(group);
+            tracing::info!(target: LOGGER, "unregister a producer group[{group}] from groupChannelTable");
+        }
+        drop(groups);
+        if let Some(gone) = gone {
+            self.forget_client(&gone.client_id, connection_id);
+        }
+    }
+
+    /// Forgets that a client is reached by that connection. A heartbeat brings it back.
+    fn forget_client(&self, client_id: &str, connection_id: u64) {
+        let mut clients = self.clients.write();
+        if clients.get(client_id).is_some_and(|known| known.id() == connection_id) {
+            clients.remove(client_id);
         }
     }
 
     /// Removes a connection from every group.
     pub fn connection_closed(&self, connection_id: u64) {
-        let mut groups = self.groups.write();
-        groups.retain(|_, channels| {
-            channels.remove(&connection_id);
+        let mut client_id = None;
+        self.groups.write().retain(|_, channels| {
+            let gone = channels.remove(&connection_id);
+            client_id = gone.map(|channel| channel.client_id).or(client_id.take());
             !channels.is_empty()
         });
+        if let Some(client_id) = client_id {
+            self.forget_client(&client_id, connection_id);
+        }
     }
 
     /// Clients that have not been heard of for [`EXPIRED_MS`].
@@ -68,6 +90,11 @@ impl Producers {
         let in_turn = channels.values().skip(first).chain(channels.values().take(first));
         let mut connections = in_turn.map(|channel| &channel.connection);
         connections.find(|connection| connection.is_open()).cloned()
+    }
+
+    /// The connection of a client that has been a producer.
+    pub fn client(&self, client_id: &str) -> Option<Arc<Connection>> {
+        self.clients.read().get(client_id).filter(|connection| connection.is_open()).cloned()
     }
 
     /// A group's clients.

@@ -15,7 +15,7 @@ use rocketmq_protocol::message::{properties, property, sys_flag};
 use rocketmq_protocol::topic::{
     self, DLQ_PREFIX, FAQ, NAME_PATTERN, RETRY_PREFIX, TOPIC_LENGTH_MAX, permission,
 };
-use rocketmq_protocol::{RequestCode, ResponseCode, version};
+use rocketmq_protocol::{HeaderError, RequestCode, ResponseCode, version};
 use rocketmq_remoting::{Call, Response};
 use rocketmq_store::{BrokerRole, FlushDiskType, PutBatch, PutError, PutMessage};
 
@@ -56,12 +56,7 @@ pub fn send(context: &BrokerContext, call: Call<'_>) {
         let response = Response::error(ResponseCode::SYSTEM_BUSY, OVERLOAD);
         return call.respond(response);
     }
-    let outcome = if call.code() == RequestCode::SEND_MESSAGE {
-        SendMessageRequestHeader::decode(call.frame.fields()).map(Into::into)
-    } else {
-        SendMessageRequestHeaderV2::decode(call.frame.fields())
-    };
-    let outcome = match outcome {
+    let outcome = match decode(call.code(), &call.frame) {
         Ok(header) => accept(context, &settings, &call, header),
         // Without extFields, as Java answers a header it cannot read.
         Err(error) => {
@@ -80,7 +75,19 @@ pub fn send(context: &BrokerContext, call: Call<'_>) {
     }
 }
 
-fn extras(settings: &Settings) -> SendMessageResponseExtras<'_> {
+/// The header of a send or a reply, under long or one-letter names.
+pub(crate) fn decode(
+    code: RequestCode,
+    frame: &Frame,
+) -> Result<SendMessageRequestHeaderV2<'_>, HeaderError> {
+    if code == RequestCode::SEND_MESSAGE || code == RequestCode::SEND_REPLY_MESSAGE {
+        SendMessageRequestHeader::decode(frame.fields()).map(Into::into)
+    } else {
+        SendMessageRequestHeaderV2::decode(frame.fields())
+    }
+}
+
+pub(crate) fn extras(settings: &Settings) -> SendMessageResponseExtras<'_> {
     let broker = &settings.broker;
     SendMessageResponseExtras {
         msg_region: broker.region_id.as_str().into(),
@@ -131,12 +138,7 @@ fn accept(
     call: &Call<'_>,
     mut header: SendMessageRequestHeaderV2<'_>,
 ) -> Result<Sent, Refusal> {
-    let broker = &settings.broker;
-    let start = broker.start_accept_send_request_time_stamp;
-    if start > 0 && clock::now_ms() < start {
-        let until = clock::format_millis(start);
-        return Err(failed(format!("broker unable to service, until {until}")));
-    }
+    check_time(settings)?;
     let config = topic_of(context, settings, &header)?;
     check_queue(&header, &config, call)?;
     let retry = header.topic.strip_prefix(RETRY_PREFIX).map(str::to_string);
@@ -164,8 +166,18 @@ fn accept(
     Ok(sent)
 }
 
+/// Whether messages are taken yet.
+pub(crate) fn check_time(settings: &Settings) -> Result<(), Refusal> {
+    let start = settings.broker.start_accept_send_request_time_stamp;
+    if start > 0 && clock::now_ms() < start {
+        let until = clock::format_millis(start);
+        return Err(failed(format!("broker unable to service, until {until}")));
+    }
+    Ok(())
+}
+
 /// The settings of the topic; an unknown one is created when that is allowed.
-fn topic_of(
+pub(crate) fn topic_of(
     context: &BrokerContext,
     settings: &Settings,
     header: &SendMessageRequestHeaderV2<'_>,
@@ -243,7 +255,7 @@ pub(crate) fn any_queue(queues: i32) -> i32 {
     (clock::monotonic_nanos() / 64 % i64::from(queues.max(1))) as i32
 }
 
-fn check_queue(
+pub(crate) fn check_queue(
     header: &SendMessageRequestHeaderV2<'_>,
     config: &TopicConfig,
     call: &Call<'_>,
