@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rocketmq_common::config::apply_file;
 use rocketmq_common::{home, host, logging};
 use rocketmq_remoting::config::serialize_type_from_env;
-use rocketmq_remoting::signal::wait_for_signal;
+use rocketmq_remoting::signal::catch_signals;
 use rocketmq_store::{BrokerRole, Disk};
 
 use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server};
@@ -233,6 +233,7 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
             };
         }
     };
+    let signals = catch_signals();
     let mut boot = format!(
         "The broker[{}, {}] boot success. serializeType={serialize}",
         settings.broker.broker_name,
@@ -244,7 +245,7 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
     tracing::info!(target: LOGGER, thread = "main", "{boot}");
     println!("{boot}");
     let code = tokio::select! {
-        code = wait_for_signal() => code,
+        code = signals => code,
         why = until_fatal(&broker) => {
             let text = format!("the broker cannot go on: {why}; mend the disk and start it again");
             tracing::error!(target: LOGGER, "{text}");

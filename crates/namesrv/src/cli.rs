@@ -6,7 +6,7 @@ use std::time::Instant;
 use rocketmq_common::config::{ConfigTable, apply_file};
 use rocketmq_common::{clock, home, logging};
 use rocketmq_remoting::config::{NettyServerConfig, serialize_type_from_env};
-use rocketmq_remoting::signal::wait_for_signal;
+use rocketmq_remoting::signal::catch_signals;
 use rocketmq_remoting::tls::TlsSettings;
 
 use crate::{LOGGER, NameServer, NameServerSettings};
@@ -160,10 +160,11 @@ async fn serve_until_signal(mut settings: NameServerSettings) -> i32 {
         }
     };
     log_services();
+    let signals = catch_signals();
     let boot = format!("The Name Server boot success. serializeType={serialize}");
     tracing::info!(target: LOGGER, thread = "main", "{boot}");
     println!("{boot}");
-    let code = wait_for_signal().await;
+    let code = signals.await;
     shut_down(&server);
     code
 }

@@ -2,21 +2,27 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for SIGTERM, SIGINT or SIGHUP; returns 128 + its number, which is the exit code of a JVM
-/// that such a signal ended. A SIGHUP that was ignored at the start (`nohup`) stays ignored.
-pub async fn wait_for_signal() -> i32 {
+/// Catches SIGTERM, SIGINT and SIGHUP from now on. The future waits for one of them; it gives 128 +
+/// its number, which is the exit code of a JVM that such a signal ended. A SIGHUP that was ignored
+/// at the start (`nohup`) stays ignored.
+///
+/// To be called inside a runtime, before anyone is told that the daemon serves: whoever ends it
+/// then expects an orderly end.
+pub fn catch_signals() -> impl Future<Output = i32> {
     let mut term = signal(SignalKind::terminate()).ok();
     let mut int = signal(SignalKind::interrupt()).ok();
     let mut hup = match is_ignored(SignalKind::hangup()) {
         true => None,
         false => signal(SignalKind::hangup()).ok(),
     };
-    let kind = tokio::select! {
-        () = received(&mut term) => SignalKind::terminate(),
-        () = received(&mut int) => SignalKind::interrupt(),
-        () = received(&mut hup) => SignalKind::hangup(),
-    };
-    128 + kind.as_raw_value()
+    async move {
+        let kind = tokio::select! {
+            () = received(&mut term) => SignalKind::terminate(),
+            () = received(&mut int) => SignalKind::interrupt(),
+            () = received(&mut hup) => SignalKind::hangup(),
+        };
+        128 + kind.as_raw_value()
+    }
 }
 
 async fn received(signal: &mut Option<Signal>) {

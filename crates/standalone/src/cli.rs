@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rocketmq_common::{home, logging};
-use rocketmq_remoting::signal::wait_for_signal;
+use rocketmq_remoting::signal::catch_signals;
 
 use crate::Standalone;
 
@@ -62,6 +62,7 @@ async fn serve(folder: PathBuf) -> i32 {
             return FAILED;
         }
     };
+    let signals = catch_signals();
     println!("The Name Server boot success. serializeType=JSON");
     println!(
         "The broker[{}, {}] boot success. serializeType=JSON and name server is {}",
@@ -71,7 +72,7 @@ async fn serve(folder: PathBuf) -> i32 {
     );
     println!("data in {}; clients use NAMESRV_ADDR={}", folder.display(), system.namesrv_addr());
     let code = tokio::select! {
-        code = wait_for_signal() => code,
+        code = signals => code,
         why = until_fatal(&system) => {
             eprintln!("the broker cannot go on: {why}; mend the disk and start it again");
             FAILED

@@ -218,6 +218,11 @@ impl Core {
     }
 }
 
+fn word_at(record: &[u8], at: usize) -> Option<i64> {
+    let bytes = record.get(at..).and_then(|rest| rest.first_chunk::<8>());
+    bytes.map(|bytes| i64::from_be_bytes(*bytes))
+}
+
 /// Whether the scan of a queue goes on.
 enum Step {
     On,
@@ -366,38 +371,45 @@ impl Gathering<'_> {
         if RecordView::peek(&record) != Some(expected) {
             return Err(wrong("a consume queue points to what is no message"));
         }
-        if !self.is_of_this_queue(&record, offset, position) {
+        if !self.is_of_this_queue(&record, position) {
             return Err(wrong("a consume queue points to another message"));
         }
         if offset < self.core.written_before
             && !self.core.log.disk().has_defect(Defect::TrustsBodies)
         {
-            let checked = RecordView::parse(&record).and_then(|view| view.check_crc());
-            checked.map_err(|error| wrong(&error.to_string()))?;
+            let view = RecordView::parse(&record).map_err(|error| wrong(&error.to_string()))?;
+            view.check_crc().map_err(|error| wrong(&error.to_string()))?;
+            if view.topic != self.topic.as_bytes() {
+                return Err(wrong("a consume queue points to a message of another topic"));
+            }
         }
         Ok(Some((segment, record)))
     }
 
     /// Whether a record is the message at `position` of the queue. The fields that tell so lie
     /// beside the size, so that the usual case costs two comparisons.
-    fn is_of_this_queue(&self, record: &[u8], offset: i64, position: i64) -> bool {
-        let word = |at: usize| record.get(at..).and_then(|rest| rest.first_chunk::<8>());
-        let queue_offset = word(QUEUE_OFFSET_AT).map(|bytes| i64::from_be_bytes(*bytes));
-        let queue_id = word(QUEUE_ID_AT).map(|bytes| (i64::from_be_bytes(*bytes) >> 32) as i32);
+    fn is_of_this_queue(&self, record: &[u8], position: i64) -> bool {
+        let queue_offset = word_at(record, QUEUE_OFFSET_AT);
+        let queue_id = word_at(record, QUEUE_ID_AT).map(|word| (word >> 32) as i32);
         if queue_offset == Some(position) && queue_id == Some(self.queue_id) {
             return true;
         }
-        // A queue of Java's may be shifted against its records after a crash: then it is still
-        // the right one if it lies between its neighbours.
-        let neighbour = |at: i64| {
+        // A queue of Java's may be shifted against its records after a crash. Then it is all the
+        // same the right one if a neighbour is shifted as much; else a field is damaged, and a
+        // consumer would take it for its own offset.
+        let Some(shift) = queue_offset.and_then(|offset| offset.checked_sub(position)) else {
+            return false;
+        };
+        let is_shifted_too = |at: i64| {
             let entry = self.core.entry(self.topic, self.queue_id, at);
-            entry.filter(|entry| !entry.is_filler()).map(|entry| entry.physical_offset)
+            let record = entry.and_then(|entry| self.core.log.record(entry.physical_offset));
+            let found = record.and_then(|record| word_at(&record, QUEUE_OFFSET_AT));
+            found.and_then(|found| found.checked_sub(at)) == Some(shift)
         };
         let Ok(view) = RecordView::parse(record) else { return false };
         view.topic_text() == self.topic
             && view.queue_id == self.queue_id
-            && neighbour(position - 1).is_none_or(|before| before < offset)
-            && neighbour(position + 1).is_none_or(|behind| behind > offset)
+            && (is_shifted_too(position - 1) || is_shifted_too(position + 1))
     }
 
     fn push(&mut self, segment: Arc<Segment>, offset: i64, size: usize) {
