@@ -61,7 +61,7 @@ impl Settings {
     pub fn set_entries(&self) -> Vec<(String, String)> {
         let keys = self.tables().into_iter().flat_map(ConfigTable::keys);
         let nullable: Vec<_> =
-            keys.filter(|info| info.default == "None").map(|info| info.listed_name).collect();
+            keys.filter(|info| info.nullable).map(|info| info.listed_name).collect();
         let mut entries = self.entries();
         entries.retain(|(key, value)| !value.is_empty() || !nullable.contains(&key.as_str()));
         entries

@@ -67,6 +67,8 @@ pub struct KeyInfo {
     pub listed_name: &'static str,
     /// `string`, `int`, `long`, `bool`, `double` or the names of an enum joined by `/`.
     pub type_name: &'static str,
+    /// There may be no value; Java holds a null there.
+    pub nullable: bool,
     /// Default for reading by people: a literal, or the expression that computes it.
     pub default: &'static str,
     /// Printed by `-m`.
@@ -233,6 +235,7 @@ macro_rules! config_table {
                         $key,
                     ),
                     type_name: <$type as $crate::config::ConfigValue>::TYPE_NAME,
+                    nullable: <$type as $crate::config::ConfigValue>::NULLABLE,
                     default: $crate::config::pick(
                         &[$($crate::__config_flag!(shown $flag $($argument)?)),*],
                         $crate::config::literal_text(stringify!($default)),

@@ -410,6 +410,9 @@ async fn lists_are_json_when_asked_for() {
         fastjson::from_str(mqadmin(&cluster, &["clusterList", "--json"]).out.trim()).unwrap();
     assert_eq!((rows.len(), rows[0].bid), (1, 0));
     assert_eq!((rows[0].broker_name.as_str(), &rows[0].addr), ("broker-a", &broker));
+    let config = mqadmin(&cluster, &["getBrokerConfig", "-b", &broker]).out;
+    // Java leaves out what is null, and sends what is empty.
+    assert!(config.contains("messageStorePlugIn  ") && !config.contains("haMasterAddress"));
     let topic = ["-t", "TBW102"];
     for words in [
         &["topicList"][..],

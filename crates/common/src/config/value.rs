@@ -4,6 +4,8 @@
 pub trait ConfigValue: Sized {
     /// Name of the type for reference pages.
     const TYPE_NAME: &'static str;
+    /// Whether there may be no value.
+    const NULLABLE: bool = false;
 
     /// Reads the text of a file, command line or request.
     ///
@@ -67,6 +69,7 @@ impl ConfigValue for String {
 
 impl ConfigValue for Option<String> {
     const TYPE_NAME: &'static str = "string";
+    const NULLABLE: bool = true;
 
     fn from_text(text: &str) -> Result<Self, String> {
         Ok((!text.is_empty()).then(|| text.to_owned()))

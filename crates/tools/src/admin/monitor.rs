@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rocketmq_protocol::body::{ConsumeStats, ConsumerRunningInfo};
-use rocketmq_protocol::topic::RETRY_PREFIX;
+use rocketmq_client::{ConsumeStatus, MessageExt, PushConsumer};
+use rocketmq_common::fastjson;
+use rocketmq_protocol::body::{ConsumeStats, ConsumerRunningInfo, OffsetMovedEvent};
+use rocketmq_protocol::topic::{OFFSET_MOVED_EVENT, RETRY_PREFIX};
 
 use super::command::{Command, Session};
 use super::failure::Failure;
@@ -22,7 +24,19 @@ pub(crate) const START_MONITORING: Command = Command {
 const FIRST: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// Group that hears of offsets that brokers had to move.
+const EVENT_GROUP: &str = "__MONITOR_CONSUMER";
+
 async fn start_monitoring(session: &Session) -> Result<(), Failure> {
+    let _events = PushConsumer::builder(EVENT_GROUP)
+        .client_config(session.admin.client_config())
+        .subscribe(OFFSET_MOVED_EVENT, "*")
+        .on_messages(|delivery| {
+            delivery.messages.iter().for_each(report_moved);
+            std::future::ready(ConsumeStatus::Success)
+        })
+        .start()
+        .await?;
     tokio::time::sleep(FIRST).await;
     let mut rounds = tokio::time::interval(INTERVAL);
     loop {
@@ -37,6 +51,19 @@ async fn start_monitoring(session: &Session) -> Result<(), Failure> {
 
 fn log(text: &str) {
     tracing::info!(target: rocketmq_client::LOGGER, "[MONITOR] {text}");
+}
+
+fn report_moved(message: &MessageExt) {
+    let Ok(event) = fastjson::from_slice::<OffsetMovedEvent>(&message.message.body) else { return };
+    log(&format!(
+        "reportDeleteMsgsEvent: DeleteMsgsEvent [offsetMovedEvent=OffsetMovedEvent [consumerGroup={}, \
+         messageQueue={}, offsetRequest={}, offsetNew={}], eventTimestamp={}]",
+        event.consumer_group,
+        event.message_queue,
+        event.offset_request,
+        event.offset_new,
+        message.store_timestamp
+    ));
 }
 
 async fn round(session: &Session) -> Result<(), Failure> {
