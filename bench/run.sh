@@ -237,8 +237,8 @@ block() {
         cluster_start "$cluster" "$1" "$1" "flushDiskType=${flush}_FLUSH" "mappedFileSizeCommitLog=1073741824" || exit 1
         [ -z "$with_boot" ] || boot_cases "$1" "$2" "$3" || exit 1
         say "pair $3, $2, ${flush}_FLUSH: warming the broker up"
-        # shellcheck disable=SC2046
         tool=java
+        # shellcheck disable=SC2046 # words
         load sync threads=16 size=1024 warm=0 $(scaled count=120000/60000) || exit 1
         run_cases "$2" "$3"
         cluster_stop "$cluster"
