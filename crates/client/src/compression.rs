@@ -3,15 +3,12 @@
 use bytes::Bytes;
 use rocketmq_protocol::message::message_ext::deflate;
 
-/// zlib level, as Java's default.
-const LEVEL: u32 = 5;
-
 /// The body as it is sent, and whether it is compressed: from the threshold on.
-pub(crate) fn compressed(body: &Bytes, threshold: usize) -> (Bytes, bool) {
+pub(crate) fn compressed(body: &Bytes, threshold: usize, level: u32) -> (Bytes, bool) {
     if body.len() < threshold {
         return (body.clone(), false);
     }
-    match deflate(body, LEVEL) {
+    match deflate(body, level) {
         Ok(small) => (small.into(), true),
         // Deflating to memory cannot fail; if it did, the body can go as it is.
         Err(_) => (body.clone(), false),

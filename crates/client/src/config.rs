@@ -1,10 +1,13 @@
 //! What every client can be told (contract `client.md` 1).
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rocketmq_acl::Credentials;
-use rocketmq_common::{clock, host};
+use rocketmq_common::{clock, home, host};
+
+use crate::namespace;
 
 /// Settings that producers, consumers and admin clients share.
 #[derive(Clone, Debug)]
@@ -29,6 +32,12 @@ pub struct ClientConfig {
     pub vip_channel_enabled: bool,
     /// Account that requests are signed with, for brokers that check it.
     pub credentials: Option<Credentials>,
+    /// Namespace of topics and groups; derived from the name server endpoint when not set.
+    pub namespace: Option<String>,
+    /// Marks topics and subscriptions as those of a unit.
+    pub unit_mode: bool,
+    /// Folder of the offset files of broadcasting consumers.
+    pub local_offset_store_dir: PathBuf,
 }
 
 impl Default for ClientConfig {
@@ -44,6 +53,9 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(3),
             vip_channel_enabled: false,
             credentials: None,
+            namespace: None,
+            unit_mode: false,
+            local_offset_store_dir: home::user_home().join(".rocketmq_offsets"),
         }
     }
 }
@@ -57,6 +69,12 @@ impl ClientConfig {
             let nanos = clock::monotonic_nanos();
             self.instance_name = format!("{}#{nanos}{count}", host::process_id());
         }
+    }
+
+    /// The namespace in force; empty for none.
+    pub(crate) fn namespace(&self) -> &str {
+        let derived = || namespace::of_endpoint(self.namesrv_addr.as_deref()?);
+        self.namespace.as_deref().or_else(derived).unwrap_or_default()
     }
 
     /// `<ip>@<instance>[@<unit>]`

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod admin;
+mod catch;
 mod compression;
 mod config;
 pub mod consumer;
@@ -20,8 +21,10 @@ mod error;
 mod fault;
 mod instance;
 mod name_server;
+mod namespace;
 mod producer;
 mod route;
+mod trace;
 mod unique_id;
 mod validate;
 
@@ -30,7 +33,11 @@ pub use consumer::{
     ConsumeStatus, OrderlyStatus, PullConsumer, PullOutcome, PullStatus, PushConsumer,
 };
 pub use error::ClientError;
-pub use producer::{Producer, ProducerBuilder, SendResult, SendStatus};
+pub use producer::{
+    LocalTransactionState, PendingSend, Producer, ProducerBuilder, SendResult, SendStatus,
+    TransactionProducer, TransactionSendResult, batches, batches_of, by_hash, by_number,
+    create_reply,
+};
 pub use rocketmq_acl::Credentials;
 pub use rocketmq_protocol::body::{ConsumeFromWhere, MessageModel};
 pub use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};

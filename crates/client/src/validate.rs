@@ -5,8 +5,8 @@ use rocketmq_protocol::topic::{
     GROUP_LENGTH_MAX, NAME_PATTERN, SCHEDULE, TOPIC_LENGTH_MAX, has_legal_characters,
 };
 
+use crate::Message;
 use crate::error::ClientError;
-use crate::{Message, producer::MESSAGE_BYTES_MAX};
 
 /// Refuses names that cannot be a group's.
 pub(crate) fn group(name: &str) -> Result<(), ClientError> {
@@ -42,8 +42,8 @@ pub(crate) fn topic(name: &str) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Refuses messages that no broker would take.
-pub(crate) fn message(message: &Message) -> Result<(), ClientError> {
+/// Refuses messages that no broker would take; bodies may have so many bytes.
+pub(crate) fn message(message: &Message, bytes_max: usize) -> Result<(), ClientError> {
     let illegal = |text: String| ClientError::client(ResponseCode::MESSAGE_ILLEGAL, text);
     topic(&message.topic)?;
     if message.topic == SCHEDULE {
@@ -53,8 +53,8 @@ pub(crate) fn message(message: &Message) -> Result<(), ClientError> {
     if message.body.is_empty() {
         return Err(illegal("the message body length is zero".to_string()));
     }
-    if message.body.len() > MESSAGE_BYTES_MAX {
-        let text = format!("the message body size over max value, MAX: {MESSAGE_BYTES_MAX}");
+    if message.body.len() > bytes_max {
+        let text = format!("the message body size over max value, MAX: {bytes_max}");
         return Err(illegal(text));
     }
     Ok(())
@@ -77,8 +77,8 @@ mod tests {
         );
         assert!(group(&"g".repeat(255)).is_ok() && group(&"g".repeat(256)).is_err());
         assert!(topic(&"t".repeat(127)).is_ok() && topic(&"t".repeat(128)).is_err());
-        assert_eq!(text(message(&Message::new("T", ""))), "the message body length is zero");
-        assert!(message(&Message::new("T", vec![0; MESSAGE_BYTES_MAX + 1])).is_err());
-        assert!(message(&Message::new("%RETRY%g", "x")).is_ok());
+        assert_eq!(text(message(&Message::new("T", ""), 9)), "the message body length is zero");
+        assert!(message(&Message::new("T", "0123456789"), 9).is_err());
+        assert!(message(&Message::new("%RETRY%g", "x"), 9).is_ok());
     }
 }

@@ -8,10 +8,11 @@ use parking_lot::Mutex;
 use rocketmq_protocol::frame::FRAME_BYTES_MAX;
 use rocketmq_protocol::{Frame, SerializeType};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::call::{Request, RequestHook};
-use crate::connection::Connection;
+use crate::connection::{Connection, Waiting};
 use crate::driver::{DriverOptions, RequestHandler, drive};
 use crate::error::RemotingError;
 
@@ -26,6 +27,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Whether a connection on which a request timed out is closed, as Java's are.
     pub close_on_timeout: bool,
+    /// Bytes that may wait to be written to one peer before [`RemotingClient::send_oneway`] waits.
+    pub oneway_bytes_max: usize,
     /// Signs every request.
     pub hook: Option<Arc<dyn RequestHook>>,
 }
@@ -48,6 +51,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(3),
             close_on_timeout: true,
             hook: None,
+            oneway_bytes_max: 8 * 1024 * 1024,
         }
     }
 }
@@ -57,6 +61,8 @@ pub struct RemotingClient {
     options: ClientOptions,
     handler: Arc<dyn RequestHandler>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    /// The connections' tasks, which the shutdown waits for.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The connection to one address; the lock lets only one task connect.
@@ -66,7 +72,7 @@ struct Slot(tokio::sync::Mutex<Option<Arc<Connection>>>);
 impl RemotingClient {
     /// A client without connections; `handler` serves what peers ask of it.
     pub fn new(options: ClientOptions, handler: Arc<dyn RequestHandler>) -> RemotingClient {
-        RemotingClient { options, handler, slots: Mutex::default() }
+        RemotingClient { options, handler, slots: Mutex::default(), tasks: Mutex::default() }
     }
 
     /// The open connection to the address (`host:port`), made if there is none.
@@ -74,7 +80,7 @@ impl RemotingClient {
     /// # Errors
     /// `connect to <address> failed`.
     pub async fn connection(&self, address: &str) -> Result<Arc<Connection>, RemotingError> {
-        let slot = Arc::clone(self.slots.lock().entry(address.to_string()).or_default());
+        let slot = self.slot(address);
         let mut place = slot.0.lock().await;
         if let Some(connection) = place.as_ref().filter(|connection| connection.is_open()) {
             return Ok(Arc::clone(connection));
@@ -82,6 +88,14 @@ impl RemotingClient {
         let connection = self.connect(address).await?;
         *place = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    fn slot(&self, address: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock();
+        match slots.get(address) {
+            Some(slot) => Arc::clone(slot),
+            None => Arc::clone(slots.entry(address.to_string()).or_default()),
+        }
     }
 
     async fn connect(&self, address: &str) -> Result<Arc<Connection>, RemotingError> {
@@ -99,7 +113,11 @@ impl RemotingClient {
             Connection::new(peer, local, self.options.serialize, self.options.hook.clone());
         let handler = Arc::clone(&self.handler);
         let driver = self.options.driver.clone();
-        tokio::spawn(drive(stream.into_split(), Arc::clone(&connection), handler, driver));
+        let task =
+            tokio::spawn(drive(stream.into_split(), Arc::clone(&connection), handler, driver));
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
         Ok(connection)
     }
 
@@ -115,22 +133,58 @@ impl RemotingClient {
         timeout: Duration,
     ) -> Result<Frame, RemotingError> {
         let started = Instant::now();
-        let connection = self.connection(address).await?;
-        let rest = timeout.saturating_sub(started.elapsed());
-        let answer = connection.invoke(request, rest).await;
+        let waiting = self.begin_invoke(address, request, timeout).await?;
+        self.response(waiting, timeout.saturating_sub(started.elapsed())).await
+    }
+
+    /// The first half of [`RemotingClient::invoke`]: connects, at most for `timeout`, and queues
+    /// the request. Requests begun one after the other to one address leave in that order.
+    ///
+    /// # Errors
+    /// No connection, or it broke.
+    pub async fn begin_invoke(
+        &self,
+        address: &str,
+        request: Request<'_>,
+        timeout: Duration,
+    ) -> Result<Waiting, RemotingError> {
+        let connecting = tokio::time::timeout(timeout, self.connection(address));
+        let connection = connecting.await.unwrap_or_else(|_| {
+            let source = Some(std::io::ErrorKind::TimedOut.into());
+            Err(RemotingError::Connect { address: address.to_string(), source })
+        })?;
+        connection.begin_invoke(request)
+    }
+
+    /// The second half: waits for the answer.
+    ///
+    /// # Errors
+    /// As [`RemotingClient::invoke`].
+    pub async fn response(
+        &self,
+        waiting: Waiting,
+        timeout: Duration,
+    ) -> Result<Frame, RemotingError> {
+        let connection = Arc::clone(waiting.connection());
+        let answer = waiting.response(timeout).await;
         if self.options.close_on_timeout && matches!(answer, Err(RemotingError::Timeout { .. })) {
             connection.close();
         }
         answer
     }
 
-    /// Sends a request that wants no answer.
+    /// Sends a request that wants no answer; waits while too much waits to be written already.
+    ///
+    /// # Errors
+    /// No connection, or it broke.
     pub async fn send_oneway(
         &self,
         address: &str,
         request: Request<'_>,
     ) -> Result<(), RemotingError> {
-        self.connection(address).await?.send_oneway(request)
+        let connection = self.connection(address).await?;
+        connection.room(self.options.oneway_bytes_max).await;
+        connection.send_oneway(request)
     }
 
     /// Closes the connection to one address.
@@ -143,7 +197,8 @@ impl RemotingClient {
         }
     }
 
-    /// Closes every connection.
+    /// Closes every connection and waits until their tasks have ended. Must not be called by the
+    /// handler, which runs on such a task.
     pub async fn shutdown(&self) {
         let slots: Vec<_> = self.slots.lock().drain().collect();
         for (_, slot) in slots {
@@ -151,5 +206,16 @@ impl RemotingClient {
                 connection.close();
             }
         }
+        let tasks: Vec<_> = self.tasks.lock().drain(..).collect();
+        for task in tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// Ends the connections of a client that was not shut down.
+impl Drop for RemotingClient {
+    fn drop(&mut self) {
+        self.tasks.lock().drain(..).for_each(|task| task.abort());
     }
 }

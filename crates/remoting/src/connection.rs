@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -52,6 +52,10 @@ pub struct Connection {
     pub(crate) wake: Notify,
     /// Requests that this side sent and that wait for their answers, by opaque.
     pending: Mutex<HashMap<i32, oneshot::Sender<Frame>>>,
+    /// Bytes that the task took over and has not written yet.
+    unwritten: AtomicUsize,
+    /// Wakes those who wait for [`Connection::room`].
+    written: Notify,
 }
 
 #[derive(Default)]
@@ -83,6 +87,8 @@ impl Connection {
             state: Mutex::default(),
             wake: Notify::new(),
             pending: Mutex::default(),
+            unwritten: AtomicUsize::new(0),
+            written: Notify::new(),
         })
     }
 
@@ -133,6 +139,34 @@ impl Connection {
             state.queued.clear();
         }
         self.pending.lock().clear();
+        self.written.notify_waiters();
+    }
+
+    /// The task tells how many bytes it still has to write.
+    pub(crate) fn note_unwritten(&self, bytes: usize) {
+        self.unwritten.store(bytes, Ordering::Release);
+        self.written.notify_waiters();
+    }
+
+    /// Waits until at most `bytes_max` bytes wait to be written to the peer, or the connection is
+    /// closed: what is sent without an answer has no other brake.
+    pub async fn room(&self, bytes_max: usize) {
+        loop {
+            let written = self.written.notified();
+            tokio::pin!(written);
+            written.as_mut().enable();
+            let waiting = {
+                let state = self.state.lock();
+                if state.closed.is_some() {
+                    return;
+                }
+                state.queued.len() + self.unwritten.load(Ordering::Acquire)
+            };
+            if waiting <= bytes_max {
+                return;
+            }
+            written.await;
+        }
     }
 
     /// Moves what other threads queued to the task's own queue. Returns false when closed.
@@ -198,7 +232,7 @@ impl Connection {
     /// # Errors
     /// The connection broke, or there was no answer within `timeout`.
     pub async fn invoke(
-        &self,
+        self: &Arc<Self>,
         request: Request<'_>,
         timeout: Duration,
     ) -> Result<Frame, RemotingError> {
@@ -208,11 +242,11 @@ impl Connection {
 
     /// Queues a request and returns what waits for its answer. Requests begun one after the other
     /// leave in that order.
-    pub fn begin_invoke(&self, request: Request<'_>) -> Result<Waiting<'_>, RemotingError> {
+    pub fn begin_invoke(self: &Arc<Self>, request: Request<'_>) -> Result<Waiting, RemotingError> {
         let opaque = next_opaque();
         let (sender, receiver) = oneshot::channel();
         self.pending.lock().insert(opaque, sender);
-        let waiting = Waiting { connection: self, opaque, receiver };
+        let waiting = Waiting { connection: Arc::clone(self), opaque, receiver };
         let head = FrameHead {
             code: request.code.0,
             flag: 0,
@@ -226,13 +260,18 @@ impl Connection {
 }
 
 /// A request on its way. Dropping it forgets the request; a late answer is ignored.
-pub struct Waiting<'a> {
-    connection: &'a Connection,
+pub struct Waiting {
+    connection: Arc<Connection>,
     opaque: i32,
     receiver: oneshot::Receiver<Frame>,
 }
 
-impl Waiting<'_> {
+impl Waiting {
+    /// Where the request went.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// Waits for the answer.
     pub async fn response(mut self, timeout: Duration) -> Result<Frame, RemotingError> {
         let address = || self.connection.peer.to_string();
@@ -249,7 +288,7 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.connection.pending.lock().remove(&self.opaque);
     }

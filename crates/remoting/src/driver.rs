@@ -122,6 +122,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
             if !connection.take_queued(&mut self.out) {
                 return CloseReason::Local;
             }
+            // The server side has its own budget, by which it stops reading.
+            if self.options.outbound_bytes_max.is_none() {
+                connection.note_unwritten(self.out.len());
+            }
             let may_read = self.options.outbound_bytes_max.is_none_or(|max| self.out.len() <= max);
             self.reserve();
             tokio::select! {

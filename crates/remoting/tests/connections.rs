@@ -340,3 +340,34 @@ async fn tls_client(
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oneway_requests_wait_for_a_peer_that_does_not_read() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let options = ClientOptions { oneway_bytes_max: 100_000, ..ClientOptions::default() };
+    let client = Arc::new(RemotingClient::new(options, Arc::new(Echo::default())));
+    let sent = Arc::new(AtomicUsize::new(0));
+    let sending = tokio::spawn({
+        let (client, address, sent) = (Arc::clone(&client), address.clone(), Arc::clone(&sent));
+        async move {
+            // 64 MB are more than socket buffers hold.
+            for _ in 0..1000 {
+                let request = Request::new(ECHO).body(Bytes::from(vec![0; 64_000]));
+                client.send_oneway(&address, request).await.unwrap();
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let (mut socket, _) = listener.accept().await.unwrap();
+    until("something was sent", || sent.load(Ordering::SeqCst) > 0).await;
+    let reading = tokio::spawn(async move {
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await.unwrap_or_default()
+    });
+    sending.await.unwrap();
+    // Each request waits until no more than the limit is unwritten, so at most that and one more
+    // request can be lost by closing now.
+    client.shutdown().await;
+    let read = reading.await.unwrap();
+    assert!(read >= 1000 * 64_000 - 100_000 - 2 * 65_000, "{read}");
+}

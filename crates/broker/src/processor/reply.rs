@@ -144,7 +144,7 @@ impl Push {
     async fn send(
         &self,
         context: &BrokerContext,
-        client: &Connection,
+        client: &Arc<Connection>,
         client_id: &str,
     ) -> Result<(), String> {
         let failed = || Err(format!("push reply message to {client_id}fail."));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rocketmq_common::{durable, fastjson, home};
+use rocketmq_common::{durable, fastjson};
 use rocketmq_protocol::body::{ConsumeFromWhere, QueueOffsets};
 use rocketmq_protocol::header::{
     OffsetResponseHeader, QueryConsumerOffsetRequestHeader, SearchOffsetRequestHeader,
@@ -30,11 +30,6 @@ pub(crate) struct Offsets {
     table: Mutex<BTreeMap<MessageQueue, i64>>,
 }
 
-/// The folder of offset files.
-fn folder() -> PathBuf {
-    home::user_home().join(".rocketmq_offsets")
-}
-
 impl Offsets {
     /// Kept at the broker.
     pub(crate) fn remote(instance: &Arc<Instance>, group: &str) -> Offsets {
@@ -51,7 +46,8 @@ impl Offsets {
     /// # Errors
     /// File and backup hold something that cannot be read.
     pub(crate) fn local(instance: &Arc<Instance>, group: &str) -> Result<Offsets, ClientError> {
-        let path = folder().join(&instance.client_id).join(group).join("offsets.json");
+        let folder = &instance.config.local_offset_store_dir;
+        let path = folder.join(&instance.client_id).join(group).join("offsets.json");
         let parse =
             |bytes: &[u8]| fastjson::from_slice::<QueueOffsets>(bytes).map_err(|e| e.to_string());
         let file = durable::load(&path, parse)

@@ -342,7 +342,7 @@ impl Inner {
         self.instance.heartbeat().await;
         let period = self.instance.config.persist_consumer_offset_interval;
         let weak = Arc::downgrade(self);
-        self.instance.repeat(period, move |_| {
+        self.instance.repeat(Duration::from_secs(10), period, move |_| {
             let inner = weak.upgrade();
             async move {
                 if let Some(inner) = inner {
@@ -435,7 +435,7 @@ impl Consumer for Inner {
         }
     }
 
-    fn consume_directly(&self, message: MessageExt, answer: DirectAnswer) {
+    fn consume_directly(&self, message: MessageExt, answer: DirectAnswer) -> bool {
         let queue = MessageQueue {
             topic: message.message.topic.clone(),
             broker_name: message.broker_name.clone().unwrap_or_default(),
@@ -467,5 +467,6 @@ impl Consumer for Inner {
                 spent_time_mills: clock::monotonic_ms() - started,
             });
         });
+        true
     }
 }
