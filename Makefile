@@ -33,8 +33,9 @@ test-quick: prerequisites  ## formatting, lints and the cargo tests only
 crash:  ## kills, power cuts and damage of whole processes: the long tests, four minutes
 	cargo test --locked -p rocketmq-testbed --no-fail-fast -- --ignored --nocapture
 
-soak:  ## the same for SOAK_SECONDS (600) each
+soak:  ## the same, and the fuzz targets, for SOAK_SECONDS (600) each
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} $(MAKE) crash
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test --locked -p rocketmq-fuzzing -- --nocapture
 
 fmt:  ## formats the Rust code
 	cargo fmt --all
