@@ -40,7 +40,8 @@ step() {
 }
 judge() { "$here/java-run" interop.Interop "$@"; }
 
-sizes="mappedFileSizeCommitLog=16777216 mappedFileSizeConsumeQueue=20000 maxHashSlotNum=20000 maxIndexNum=40000 enablePropertyFilter=true"
+sizes="mappedFileSizeCommitLog=16777216 mappedFileSizeConsumeQueue=20000 maxHashSlotNum=20000 maxIndexNum=40000 enablePropertyFilter=true
+    transactionCheckInterval=1000 transactionTimeOut=1000"
 mkdir -p "$folder/main"
 # shellcheck disable=SC2086
 cluster_start "$folder/main" "$system" "$system" $sizes || exit 1

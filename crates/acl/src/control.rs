@@ -33,6 +33,8 @@ struct State {
     /// A text that is not used; it is complained of once.
     refused: String,
     file: AclFile,
+    /// The version of a file that names none: when it was first loaded.
+    loaded: DataVersion,
 }
 
 /// By what a change is noticed without reading the file.
@@ -65,11 +67,9 @@ impl AccessControl {
         let file = parse(&path, &text)?;
         warn(&path, &file);
         let rules = RwLock::new(Arc::new(Rules::compile(&file)));
-        Ok(AccessControl {
-            path,
-            rules,
-            state: Mutex::new(State { stamp, text, refused: String::new(), file }),
-        })
+        let loaded = DataVersion { timestamp: clock::now_ms(), ..DataVersion::default() };
+        let state = State { stamp, text, refused: String::new(), file, loaded };
+        Ok(AccessControl { path, rules, state: Mutex::new(state) })
     }
 
     /// The file.
@@ -120,7 +120,9 @@ impl AccessControl {
 
     /// The version that changes by requests count up.
     pub fn version(&self) -> DataVersion {
-        self.state.lock().file.version
+        let state = self.state.lock();
+        let is_named = state.file.version != DataVersion::default();
+        if is_named { state.file.version } else { state.loaded }
     }
 
     /// Everything in force, secrets included.

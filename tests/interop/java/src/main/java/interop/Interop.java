@@ -38,6 +38,11 @@ public final class Interop {
         scenarios.put("broadcast", ConsumeScenarios::broadcast);
         scenarios.put("sharing", ConsumeScenarios::sharing);
         scenarios.put("resume", ConsumeScenarios::resume);
+        scenarios.put("delay", DeferredScenarios::delay);
+        scenarios.put("retry", DeferredScenarios::retry);
+        scenarios.put("orderly-suspension", DeferredScenarios::orderlySuspension);
+        scenarios.put("transaction", TransactionScenarios::transaction);
+        scenarios.put("request", RequestScenarios::request);
         scenarios.put("pull", PullScenarios::pull);
         scenarios.put("lite-pull", PullScenarios::litePull);
         scenarios.put("query-key", QueryScenarios::byKey);
