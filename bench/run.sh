@@ -15,7 +15,7 @@ JAVA_NAMESRV_HEAP="-Xms256m -Xmx256m -XX:+UseG1GC"
 JAVA_BROKER_HEAP="${JAVA_BENCH_HEAP:--Xms1g -Xmx1g -XX:MaxDirectMemorySize=1g -XX:+UseG1GC -XX:G1HeapRegionSize=16m -XX:G1ReservePercent=25 -XX:InitiatingHeapOccupancyPercent=30 -XX:SoftRefLRUPolicyMSPerMB=0 -XX:-OmitStackTraceInFastThrow -XX:-UseLargePages}"
 # A wide young generation keeps the load tool's own collections out of the latencies.
 load_heap="${LOAD_HEAP:--Xms2g -Xmx2g -Xmn1600m -XX:+UseParallelGC -XX:+AlwaysPreTouch}"
-for part in ports process java cluster; do . "$repo/tests/lib/$part.sh"; done
+for part in ports process disk java cluster; do . "$repo/tests/lib/$part.sh"; done
 
 form=full
 pairs=

@@ -5,7 +5,7 @@
 # where the default ones are in use.
 set -u
 repo=$(cd "$(dirname "$0")/.." && pwd)
-for part in ports process; do . "$repo/tests/lib/$part.sh"; done
+for part in ports process disk; do . "$repo/tests/lib/$part.sh"; done
 [ $# = 1 ] && [ -x "$1/libexec/rocketmq" ] || { echo "usage: quickstart.sh DISTRIBUTION" >&2; exit 2; }
 
 mkdir -p "$repo/target"

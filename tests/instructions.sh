@@ -10,6 +10,7 @@
 set -eu
 repo=$(cd "$(dirname "$0")/.." && pwd)
 bar="$repo/tests/instructions.txt"
+. "$repo/tests/lib/disk.sh"
 program="${CARGO_TARGET_DIR:-$repo/target}/release/rocketmq-micro"
 
 if ! command -v valgrind >/dev/null 2>&1; then

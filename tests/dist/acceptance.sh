@@ -29,7 +29,7 @@ if [ -z "${ACCEPTANCE_ISOLATED:-}" ]; then
 fi
 isolated=$ACCEPTANCE_ISOLATED
 unset ACCEPTANCE_ISOLATED
-for part in ports process; do . "$repo/tests/lib/$part.sh"; done
+for part in ports process disk; do . "$repo/tests/lib/$part.sh"; done
 for part in checks steps; do . "$here/$part.sh"; done
 
 # On the disk of the build: a broker allocates whole segments of its log, too much for a /tmp in memory.

@@ -11,7 +11,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-for part in ports process java cluster; do . "$here/../lib/$part.sh"; done
+for part in ports process disk java cluster; do . "$here/../lib/$part.sh"; done
 
 usage() {
     sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2

@@ -10,7 +10,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-for part in ports process java cluster; do . "$here/../lib/$part.sh"; done
+for part in ports process disk java cluster; do . "$here/../lib/$part.sh"; done
 [ $# -ge 1 ] || { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p' >&2; exit 2; }
 our_mqadmin="$*"
 

@@ -5,7 +5,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-for part in ports process java cluster; do . "$here/../lib/$part.sh"; done
+for part in ports process disk java cluster; do . "$here/../lib/$part.sh"; done
 
 system=ours
 rounds=20

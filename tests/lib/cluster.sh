@@ -1,5 +1,5 @@
 # A name server and a broker on free ports of 127.0.0.1, sourced by POSIX shells.
-# Needs $repo and ports.sh, process.sh, java.sh. Either daemon is of system
+# Needs $repo and ports.sh, process.sh, disk.sh, java.sh. Either daemon is of system
 # "java" (the unmodified 4.9.2 jars) or "ours" (the packaged distribution).
 #
 # All state of a cluster lies in one folder: home/ (ROCKETMQ_HOME of Java),
@@ -30,8 +30,8 @@ ENV
 # cluster_command DIR SYSTEM KIND: sets $launch_line and $launch_home for the daemon.
 cluster_command() {
     case $2:$3 in
-    java:namesrv) launch_line="$java_bin $java_namesrv_heap $java_flags -Duser.home=$1/user -cp $java_class_path org.apache.rocketmq.namesrv.NamesrvStartup" ;;
-    java:broker) launch_line="$java_bin $java_broker_heap $java_flags -Duser.home=$1/user -cp $java_class_path org.apache.rocketmq.broker.BrokerStartup" ;;
+    java:namesrv) launch_line="$java_bin $java_namesrv_heap $java_flags $any_disk -Duser.home=$1/user -cp $java_class_path org.apache.rocketmq.namesrv.NamesrvStartup" ;;
+    java:broker) launch_line="$java_bin $java_broker_heap $java_flags $any_disk -Duser.home=$1/user -cp $java_class_path org.apache.rocketmq.broker.BrokerStartup" ;;
     ours:namesrv) launch_line=$ours_namesrv ;;
     ours:broker) launch_line=$ours_broker ;;
     *)

@@ -15,7 +15,7 @@ use rocketmq_remoting::tls::{ServerTls, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
 use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
 use tokio::task::JoinHandle;
-use tokio::time::{interval_at, sleep};
+use tokio::time::{interval_at, sleep, timeout};
 
 use crate::arrivals::Arrivals;
 use crate::context::{BrokerContext, Parts, Settings};
@@ -39,6 +39,8 @@ const HOLD_SWEEP: Duration = Duration::from_secs(1);
 const PROTECT: Duration = Duration::from_secs(180);
 /// How often the file of access control is looked at.
 const ACL_WATCH: Duration = Duration::from_millis(500);
+/// How long an orderly end waits for requests that are being handled.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often clients are looked through for those not heard of.
 const CLIENT_SCAN: Duration = Duration::from_secs(10);
 
@@ -195,6 +197,10 @@ impl Broker {
         // Answers that are on their way leave before the connections close.
         sleep(Duration::from_millis(50)).await;
         self.servers.iter().for_each(Server::shutdown);
+        // What is acknowledged by now is in the tables that are written below.
+        for server in &self.servers {
+            let _ = timeout(CLOSE_PATIENCE, server.ended()).await;
+        }
         let own = Arc::clone(context);
         let stopped = tokio::task::spawn_blocking(move || {
             own.schedule.stop();

@@ -239,8 +239,9 @@ impl Filters {
             });
             !groups.is_empty()
         });
-        let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
+        // Taken before the snapshot: of two writers the later one has the newer table.
         let mut written = self.written.lock();
+        let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
         if *written != text {
             durable::replace(&self.path, text.as_bytes())?;
             *written = text;

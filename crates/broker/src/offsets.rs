@@ -49,7 +49,6 @@ impl Offsets {
 
     /// Stores an offset, be it larger or smaller than before.
     pub fn commit(&self, peer: SocketAddr, group: &str, topic: &str, queue_id: i32, offset: i64) {
-        self.changed.store(true, Ordering::Relaxed);
         let mut table = self.table.write();
         let queues = table.get_mut(topic).and_then(|groups| groups.get_mut(group));
         let old = match queues {
@@ -60,6 +59,7 @@ impl Offsets {
             }
         };
         drop(table);
+        self.note_change();
         if let Some(old) = old.filter(|old| offset < *old) {
             tracing::warn!(target: LOGGER, "[NOTIFYME]update consumer offset less than store. clientHost={peer}, key={topic}@{group}, queueId={queue_id}, requestOffset={offset}, storeOffset={old}");
         }
@@ -94,17 +94,24 @@ impl Offsets {
     pub fn clone_group(&self, from: &str, to: &str, topic: &str) {
         let queues = self.of(from, topic);
         if !queues.is_empty() {
-            self.changed.store(true, Ordering::Relaxed);
             self.table.write().entry(topic.into()).or_default().insert(to.into(), queues);
+            self.note_change();
         }
     }
 
     /// Drops a group's offsets of every topic.
     pub fn remove_group(&self, group: &str) {
-        self.changed.store(true, Ordering::Relaxed);
         let mut table = self.table.write();
         table.values_mut().for_each(|groups| drop(groups.remove(group)));
         table.retain(|_, groups| !groups.is_empty());
+        drop(table);
+        self.note_change();
+    }
+
+    /// After the change, never before it: [`Offsets::persist`] takes the mark and then the table,
+    /// so a change that it does not see leaves its mark for the next time.
+    fn note_change(&self) {
+        self.changed.store(true, Ordering::Release);
     }
 
     /// The whole table as the file and GET_ALL_CONSUMER_OFFSET have it.
@@ -119,11 +126,10 @@ impl Offsets {
     /// Writes the file if anything changed since the last time.
     pub fn persist(&self) -> io::Result<()> {
         let _writing = self.writing.lock();
-        if !self.changed.swap(false, Ordering::Relaxed) {
+        if !self.changed.swap(false, Ordering::Acquire) {
             return Ok(());
         }
         let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
-        durable::replace(&self.path, text.as_bytes())
-            .inspect_err(|_| self.changed.store(true, Ordering::Relaxed))
+        durable::replace(&self.path, text.as_bytes()).inspect_err(|_| self.note_change())
     }
 }

@@ -108,7 +108,7 @@ impl Server {
         self.shutdown.send_replace(true);
     }
 
-    /// Stops accepting and closes every connection.
+    /// Stops accepting and closes every connection; [`Server::ended`] tells when they are.
     pub fn shutdown(&self) {
         self.stop_accepting();
         for connection in self.connections.lock().drain(..) {
@@ -116,6 +116,11 @@ impl Server {
                 connection.close();
             }
         }
+    }
+
+    /// After [`Server::shutdown`]: waits until no connection handles requests any more.
+    pub async fn ended(&self) {
+        self.shutdown.closed().await;
     }
 }
 
@@ -161,7 +166,13 @@ async fn accept(
                 let peer = unmapped(peer);
                 let connection = Connection::new(peer, unmapped(local), options.serialize, None);
                 remember(&connections, &connection);
-                tokio::spawn(serve(stream, connection, Arc::clone(&handler), options.clone()));
+                let serving = serve(stream, connection, Arc::clone(&handler), options.clone());
+                // Held by the task: `Server::ended` waits for all of them.
+                let alive = stopped.clone();
+                tokio::spawn(async move {
+                    serving.await;
+                    drop(alive);
+                });
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, "accepting on {:?} failed: {error}", listener.local_addr());

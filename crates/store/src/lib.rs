@@ -51,4 +51,5 @@ pub use io::{Defect, Disk, DiskFaults, DiskOperation};
 pub use put::{
     FlushOutcome, FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, PutResult,
 };
+pub use retention::DiskLimits;
 pub use store::MessageStore;

@@ -21,7 +21,7 @@ use crate::index::{Index, IndexShape};
 use crate::io::{self, Defect, Disk, DiskOperation};
 use crate::recover::{self, Damage, Scan, Scanned};
 use crate::repair;
-use crate::retention;
+use crate::retention::DiskLimits;
 use crate::segments::{Allocator, Segments};
 use crate::shared::Core;
 use crate::state::{Refusal, State};
@@ -67,7 +67,7 @@ pub(crate) fn open(
         config.segment_bytes(),
         directories,
         config.read_only_commit_log_paths(),
-        retention::clean_forcibly_ratio(),
+        DiskLimits::of_process().clean_forcibly,
     );
     let index = match config.message_index_enable {
         true => Some(load_index(&config, &root, abnormal, (&checkpoint, &disk))?),

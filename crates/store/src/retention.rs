@@ -19,14 +19,33 @@ const DELETED_PER_PASS_MAX: usize = 10;
 const MANUAL_PASSES: i64 = 20;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Usage above which messages are refused.
-fn warning_ratio() -> f64 {
-    ratio_from("rocketmq.broker.diskSpaceWarningLevelRatio", 0.90)
+/// Parts of a disk in use at which the store acts (contract `store.md` 15).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DiskLimits {
+    /// Above it messages are refused.
+    pub warning: f64,
+    /// Above it segments are deleted before they expire.
+    pub clean_forcibly: f64,
 }
 
-/// Usage above which segments are deleted before they expire.
-pub(crate) fn clean_forcibly_ratio() -> f64 {
-    ratio_from("rocketmq.broker.diskSpaceCleanForciblyRatio", 0.85)
+impl Default for DiskLimits {
+    fn default() -> DiskLimits {
+        DiskLimits { warning: 0.90, clean_forcibly: 0.85 }
+    }
+}
+
+impl DiskLimits {
+    /// What the system properties of this process say.
+    pub fn of_process() -> DiskLimits {
+        let defaults = DiskLimits::default();
+        DiskLimits {
+            warning: ratio_from("rocketmq.broker.diskSpaceWarningLevelRatio", defaults.warning),
+            clean_forcibly: ratio_from(
+                "rocketmq.broker.diskSpaceCleanForciblyRatio",
+                defaults.clean_forcibly,
+            ),
+        }
+    }
 }
 
 fn ratio_from(property: &str, default: f64) -> f64 {
@@ -50,12 +69,12 @@ struct Space {
     to_delete: bool,
 }
 
-fn judge(ratio: f64, max_used_percent: i32) -> Space {
+fn judge(ratio: f64, max_used_percent: i32, limits: DiskLimits) -> Space {
     let max_used = f64::from(max_used_percent.clamp(10, 95)) / 100.0;
-    let full = ratio > warning_ratio();
+    let full = ratio > limits.warning;
     Space {
         full,
-        clean_immediately: full || ratio > clean_forcibly_ratio(),
+        clean_immediately: full || ratio > limits.clean_forcibly,
         to_delete: ratio < 0.0 || ratio > max_used,
     }
 }
@@ -79,10 +98,9 @@ impl Core {
         self.check_last_segment();
         let physical = self.commit_log_ratio();
         let logical = self.consume_queue_ratio();
-        let (log, queues) = (
-            judge(physical, config.disk_max_used_space_ratio),
-            judge(logical, config.disk_max_used_space_ratio),
-        );
+        let limits = DiskLimits::of_process();
+        let max_used = config.disk_max_used_space_ratio;
+        let (log, queues) = (judge(physical, max_used, limits), judge(logical, max_used, limits));
         self.clean_immediately
             .store(log.clean_immediately || queues.clean_immediately, Ordering::Release);
         if log.full || queues.full {
@@ -96,7 +114,7 @@ impl Core {
             let advice = format!(
                 "the limit is {} (-Drocketmq.broker.diskSpaceWarningLevelRatio in JAVA_OPT_EXT): \
                  free space on it, lower fileReservedTime, or raise the limit",
-                warning_ratio()
+                limits.warning
             );
             if self.state.refuse(Refusal::DiskFull, format!("{reason}; {advice}")) {
                 tracing::error!(target: "RocketmqStoreError", "{reason}");
@@ -202,13 +220,13 @@ mod tests {
     #[test]
     fn the_ratios_decide_in_steps() {
         let all = |full, clean_immediately, to_delete| Space { full, clean_immediately, to_delete };
-        assert_eq!(judge(0.95, 75), all(true, true, true));
-        assert_eq!(judge(0.90, 75), all(false, true, true));
-        assert_eq!(judge(0.80, 75), all(false, false, true));
-        assert_eq!(judge(0.75, 75), all(false, false, false));
-        assert_eq!(judge(-1.0, 75), all(false, false, true));
-        assert_eq!(judge(0.20, 1), all(false, false, true));
-        assert_eq!(judge(0.85, 100), all(false, false, false));
+        assert_eq!(judge(0.95, 75, DiskLimits::default()), all(true, true, true));
+        assert_eq!(judge(0.90, 75, DiskLimits::default()), all(false, true, true));
+        assert_eq!(judge(0.80, 75, DiskLimits::default()), all(false, false, true));
+        assert_eq!(judge(0.75, 75, DiskLimits::default()), all(false, false, false));
+        assert_eq!(judge(-1.0, 75, DiskLimits::default()), all(false, false, true));
+        assert_eq!(judge(0.20, 1, DiskLimits::default()), all(false, false, true));
+        assert_eq!(judge(0.85, 100, DiskLimits::default()), all(false, false, false));
     }
 
     #[test]

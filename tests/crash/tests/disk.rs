@@ -282,9 +282,6 @@ async fn a_small_file_system_fills_and_heals() {
     }
     let mut broker = Broker::new("tmpfs-broker", &settings("fileReservedTime=72\n"));
     broker.move_store(scratch.path().join("store"));
-    broker.java_opt = "-Drocketmq.broker.diskSpaceWarningLevelRatio=1.1 \
-        -Drocketmq.broker.diskSpaceCleanForciblyRatio=1.1"
-        .to_string();
     block_in_place(|| broker.boot());
     let ballast = scratch.path().join("ballast");
     std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();

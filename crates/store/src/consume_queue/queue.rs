@@ -506,30 +506,50 @@ impl Queue {
         folder: impl Fn() -> PathBuf,
         commit_log_min: i64,
     ) -> Result<(), StoreError> {
-        let (low, high) = {
+        let (low, end) = {
             let state = self.state.lock();
             if commit_log_min <= 0 && state.min == state.first && state.first == 0 {
                 return Ok(());
             }
-            (state.min, state.end.min(state.first + self.file_size))
+            (state.min, state.end)
         };
         let folder = folder();
+        // One file after the other: most often the first one tells, and a process that died
+        // between deleting segments and deleting files leaves several whose records are gone.
+        let file_end = |at: u64| end.min(at - at % self.file_size + self.file_size);
+        let (mut min, mut high) = (low, low);
+        while min == high && high < end {
+            high = file_end(high);
+            min = self.first_kept(&folder, min, high, commit_log_min)?;
+        }
+        let mut state = self.state.lock();
+        state.min = state.min.max(min);
+        Ok(())
+    }
+
+    /// The first entry of `low..high` whose record is at or behind `commit_log_min`; `high` if
+    /// there is none.
+    fn first_kept(
+        &self,
+        folder: &Path,
+        low: u64,
+        high: u64,
+        commit_log_min: i64,
+    ) -> Result<u64, StoreError> {
         let mut min = self.partition(low, high, |at| {
             // A filler tells nothing; the entry behind it does.
             for at in (at..high).step_by(ENTRY_BYTES) {
-                let entry = self.entry(&folder, at)?;
+                let entry = self.entry(folder, at)?;
                 if entry != Some(FILLER) {
                     return Ok(entry.is_some_and(|entry| entry.physical_offset < commit_log_min));
                 }
             }
             Ok(true)
         })?;
-        while min < high && self.entry(&folder, min)? == Some(FILLER) {
+        while min < high && self.entry(folder, min)? == Some(FILLER) {
             min += ENTRY;
         }
-        let mut state = self.state.lock();
-        state.min = state.min.max(min);
-        Ok(())
+        Ok(min)
     }
 
     /// First position in `low..high` (multiples of an entry) for which the test fails; it holds

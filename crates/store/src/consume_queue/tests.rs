@@ -84,6 +84,20 @@ fn old_files_are_deleted_but_never_the_last() {
 }
 
 #[test]
+fn the_first_offset_passes_over_whole_files_whose_records_are_gone() {
+    let root = tempfile::tempdir().unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    fill(&queues, "T", 0..34);
+    // The process died after it had deleted segments and before it came to the queues' files.
+    queues.correct_min(2700);
+    assert_eq!(queues.bounds("T", 0), Some((27, 34)));
+    let again = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    again.recover(&(3000..i64::MAX)).unwrap();
+    again.correct_min(3000);
+    assert_eq!(again.bounds("T", 0), Some((30, 34)));
+}
+
+#[test]
 fn time_finds_the_nearest_message() {
     let root = tempfile::tempdir().unwrap();
     let queues = ConsumeQueues::load(root.path(), 100 * FILE_SIZE, &Disk::default()).unwrap();

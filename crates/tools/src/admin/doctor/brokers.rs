@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{BrokerData, ClusterInfo, MASTER_ID};
+use rocketmq_store::DiskLimits;
 
 use super::finding::Findings;
 use crate::admin::command::Session;
 
 /// Differences of clocks that matter: message times, delays and transaction checks are off by them.
 const SKEW_MS: i64 = 5_000;
-/// Parts of a disk from which files are deleted early, and from which writes are refused.
+/// Part of a disk from which the broker deletes what has expired at any hour.
 const DISK_FULL_SOON: f64 = 0.75;
-const DISK_FULL: f64 = 0.90;
 /// Bytes that a slave may be behind.
 const REPLICATION_LAG: i64 = 64 * 1024 * 1024;
 /// Bytes that queues and index may be behind the log.
@@ -59,7 +59,7 @@ async fn broker(session: &Session, data: &BrokerData, findings: &mut Findings) {
             Ok(info) => {
                 findings.fine(&place, format!("answers, {}", text(&info, "brokerVersionDesc")));
                 judge_clock(&place, &info, clock::now_ms(), findings);
-                judge_disk(&place, &info, findings);
+                judge_disk(&place, &info, DiskLimits::of_process(), findings);
                 judge_dispatch(&place, &info, findings);
                 ends.insert(*id, number(&info, "commitLogMaxOffset"));
             }
@@ -121,7 +121,7 @@ fn judge_clock(place: &str, info: &RuntimeInfo, now: i64, findings: &mut Finding
     }
 }
 
-fn judge_disk(place: &str, info: &RuntimeInfo, findings: &mut Findings) {
+fn judge_disk(place: &str, info: &RuntimeInfo, limits: DiskLimits, findings: &mut Findings) {
     let mut fullest: Option<(&str, f64)> = None;
     for (key, value) in info.iter().filter(|(key, _)| key.contains("DiskRatio")) {
         let Ok(ratio) = value.parse::<f64>() else { continue };
@@ -132,7 +132,7 @@ fn judge_disk(place: &str, info: &RuntimeInfo, findings: &mut Findings) {
     let Some((key, ratio)) = fullest else { return };
     let what = format!("disk is {:.0} % full ({key})", ratio * 100.0);
     let todo = "free the disk, add one, or shorten fileReservedTime (mqadmin updateBrokerConfig)";
-    if ratio >= DISK_FULL {
+    if ratio > limits.warning {
         let why = "the broker refuses messages: code 14, service not available";
         findings.error(place, what, why, todo);
     } else if ratio >= DISK_FULL_SOON {
@@ -209,7 +209,7 @@ mod tests {
         {
             let info = info(&[("commitLogDiskRatio", "0.2"), ("consumeQueueDiskRatio", ratio)]);
             let mut findings = Findings::default();
-            judge_disk("b", &info, &mut findings);
+            judge_disk("b", &info, DiskLimits::default(), &mut findings);
             assert_eq!(severities(&findings), [severity]);
         }
     }
