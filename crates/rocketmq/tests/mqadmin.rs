@@ -349,7 +349,8 @@ async fn prints_what_java_printed() {
             (normal(&first_path_only(name, &ours.out)), normal(&first_path_only(name, &java.out)));
         if name == "089-statsAll-a" {
             // Which topics were busy depends on when the broker last took a sample.
-            (mine.truncate(1), theirs.truncate(1));
+            mine.truncate(1);
+            theirs.truncate(1);
         }
         let line_end = |text: &str| text.ends_with('\n');
         // Java's tool leaves with 1 for options only; some never end by themselves.
