@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::Scratch;
 use crate::daemon::{Daemon, free_port};
 
-/// Small files, so that every kind of them rolls within seconds.
 /// Takes RocketMQ's limits on the use of the disk away: how full the machine's disk is must not
 /// decide a test.
 pub const ANY_DISK: &str = "-Drocketmq.broker.diskSpaceWarningLevelRatio=1.1 \
     -Drocketmq.broker.diskSpaceCleanForciblyRatio=1.1";
 
+/// Small files, so that every kind of them rolls within seconds.
 pub const SMALL_FILES: &str = "mappedFileSizeCommitLog=65536\nmappedFileSizeConsumeQueue=2000\n\
     maxHashSlotNum=50\nmaxIndexNum=200\nmaxMessageSize=60000\n";
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::StoreError;
-use crate::io::Disk;
+use crate::io::{Disk, open_files_max};
 pub(crate) use files::{list as list_files, names};
 use queue::Queue;
 
@@ -70,6 +70,10 @@ impl QueueEntry {
     }
 }
 
+/// Of the files that the process may open, one of so many may be a queue's writer or reader: the
+/// rest is for connections and everything else.
+const OPEN_SHARE: usize = 8;
+
 type Topics = HashMap<Arc<str>, BTreeMap<i32, Arc<Queue>>>;
 
 /// Every consume queue of a store.
@@ -84,8 +88,10 @@ pub struct ConsumeQueues {
     round: Mutex<Vec<Arc<Queue>>>,
     /// Queues with entries that are not on the medium yet.
     dirty: Mutex<Vec<Arc<Queue>>>,
-    /// Queues with open files.
+    /// Queues with open files, at most two each.
     open: Mutex<Vec<Arc<Queue>>>,
+    /// How many of them there may be.
+    open_max: usize,
 }
 
 impl std::fmt::Debug for ConsumeQueues {
@@ -134,6 +140,7 @@ impl ConsumeQueues {
             round: Mutex::default(),
             dirty: Mutex::default(),
             open: Mutex::default(),
+            open_max: open_files_max() / OPEN_SHARE,
         })
     }
 
@@ -247,9 +254,7 @@ impl ConsumeQueues {
             if written?.newly_dirty {
                 self.dirty.lock().push(Arc::clone(queue));
             }
-            if queue.note_open() {
-                self.open.lock().push(Arc::clone(queue));
-            }
+            self.note_open(queue);
             round.pop();
         }
         Ok(())
@@ -272,9 +277,7 @@ impl ConsumeQueues {
     ) -> Result<(), StoreError> {
         let Some(queue) = self.queue(topic, queue_id) else { return Ok(()) };
         queue.read(|| self.folder(topic, queue_id), from, max_entries, out)?;
-        if queue.note_open() {
-            self.open.lock().push(queue);
-        }
+        self.note_open(&queue);
         Ok(())
     }
 
@@ -343,9 +346,7 @@ impl ConsumeQueues {
         let found = queue.offset_by_time(&self.folder(topic, queue_id), timestamp_ms, |entry| {
             store_time_of(entry.physical_offset, entry.size)
         });
-        if queue.note_open() {
-            self.open.lock().push(queue);
-        }
+        self.note_open(&queue);
         found
     }
 
@@ -380,6 +381,26 @@ impl ConsumeQueues {
         let open = std::mem::take(&mut *self.open.lock());
         let still: Vec<_> = open.into_iter().filter(|queue| !queue.close_if_idle()).collect();
         self.open.lock().extend(still);
+    }
+
+    /// Remembers a queue that has open files. When there are too many, those that were not used
+    /// since the last time are closed, and if that is not enough those opened first.
+    fn note_open(&self, queue: &Arc<Queue>) {
+        if !queue.note_open() {
+            return;
+        }
+        let mut open = {
+            let mut open = self.open.lock();
+            open.push(Arc::clone(queue));
+            if open.len() <= self.open_max {
+                return;
+            }
+            std::mem::take(&mut *open)
+        };
+        open.retain(|queue| !queue.close_if_idle());
+        let too_many = open.len().saturating_sub(self.open_max / 2);
+        open.drain(..too_many).for_each(|queue| queue.close());
+        self.open.lock().append(&mut open);
     }
 }
 

@@ -31,6 +31,7 @@ const RECOVERED_FILES: u64 = 3;
 const WAITING_MAX: usize = 1024;
 /// Most places of lost entries that are filled, so that the entries behind keep theirs.
 const FILLED_MAX: u64 = 65_536;
+const PAGE_BYTES: u64 = 4096;
 /// Bytes looked at once behind the end, in the search for what should not be there.
 const BEHIND_BYTES: usize = 64 * 1024;
 
@@ -60,8 +61,8 @@ struct State {
     /// Start of what is written but not on the medium.
     dirty_from: Option<u64>,
     writer: Option<(u64, File)>,
-    /// Full files that are not on the medium yet.
-    rolled: Vec<(u64, File)>,
+    /// Starts of closed files that are not on the medium yet.
+    closed_unsynced: Vec<u64>,
     reader: Option<(u64, Arc<File>)>,
     /// Used since the last look of [`Queue::close_if_idle`].
     used: bool,
@@ -81,6 +82,16 @@ struct State {
 const FILLER: QueueEntry = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
 
 impl State {
+    /// Closes the file being written; what is not on the medium yet is synced later.
+    fn close_writer(&mut self) {
+        if let Some((start, _)) = self.writer.take()
+            && self.dirty_from.is_some()
+            && !self.closed_unsynced.contains(&start)
+        {
+            self.closed_unsynced.push(start);
+        }
+    }
+
     /// Takes the waiting entries whose predecessors are there now.
     fn take_waiting(&mut self) {
         while let Some(first) = self.waiting.first_entry() {
@@ -259,7 +270,7 @@ impl Queue {
     ) -> Result<(), StoreError> {
         if state.writer.as_ref().is_none_or(|(open, _)| *open != start) {
             let folder = folder();
-            state.rolled.extend(state.writer.take());
+            state.close_writer();
             let file = if start == state.files_end {
                 state.new_name = true;
                 files::create(disk, &folder, start, self.file_size)?
@@ -408,6 +419,8 @@ impl Queue {
     fn has_data_behind(&self, state: &mut State, folder: &Path) -> Result<bool, StoreError> {
         let mut at = state.end;
         let mut piece = Vec::new();
+        // Of most files only the rest of the last page has any blocks.
+        let mut len = (PAGE_BYTES - at % PAGE_BYTES) as usize;
         while at < state.files_end {
             let start = at - at % self.file_size;
             let failed = |source| StoreError::io("read", &files::path(folder, start), source);
@@ -416,12 +429,13 @@ impl Queue {
                 at = start + self.file_size;
                 continue;
             };
-            piece.resize(BEHIND_BYTES, 0);
+            piece.resize(len, 0);
             let data = data.max(at - start);
             let read = files::read_at(&file, &mut piece, data).map_err(failed)?;
-            if piece.iter().take(read).any(|byte| *byte != 0) {
+            if piece.iter().take(read).fold(0, |all, byte| all | byte) != 0 {
                 return Ok(true);
             }
+            len = BEHIND_BYTES;
             at = start + (data + read as u64).min(self.file_size);
             if read == 0 {
                 at = start + self.file_size;
@@ -663,23 +677,36 @@ impl Queue {
         disk: &Disk,
         folder: impl Fn() -> PathBuf,
     ) -> Result<bool, StoreError> {
-        let (from, unsynced, new_name) = {
+        let (from, written, closed, new_name) = {
             let mut state = self.state.lock();
-            let Some(from) = state.dirty_from.take() else { return Ok(false) };
-            let mut unsynced = std::mem::take(&mut state.rolled);
-            if let Some((start, file)) = &state.writer {
-                let clone = file.try_clone();
-                unsynced.push((*start, clone.map_err(|e| StoreError::io("open", &folder(), e))?));
-            }
-            (from, unsynced, std::mem::take(&mut state.new_name))
+            let Some(from) = state.dirty_from else { return Ok(false) };
+            let written = match &state.writer {
+                Some((start, file)) => {
+                    let path = || files::path(&folder(), *start);
+                    let file = file.try_clone();
+                    Some((*start, file.map_err(|e| StoreError::io("open", &path(), e))?))
+                }
+                None => None,
+            };
+            state.dirty_from = None;
+            let closed = std::mem::take(&mut state.closed_unsynced);
+            (from, written, closed, std::mem::take(&mut state.new_name))
         };
-        for (start, file) in &unsynced {
-            if let Err(error) = disk.sync_data(file, || files::path(&folder(), *start)) {
-                let mut state = self.state.lock();
-                state.dirty_from.get_or_insert(from);
-                state.new_name |= new_name;
-                return Err(error);
-            }
+        let sync = |start: u64, file: &File| disk.sync_data(file, || files::path(&folder(), start));
+        let of_closed = |start: &u64| match files::open(&folder(), *start) {
+            Ok(file) => sync(*start, &file),
+            // Its records were too old: it was deleted.
+            Err(_) if !files::path(&folder(), *start).exists() => Ok(()),
+            Err(error) => Err(error),
+        };
+        let outcome = closed.iter().try_for_each(of_closed);
+        let outcome = outcome.and_then(|()| written.map_or(Ok(()), |(at, file)| sync(at, &file)));
+        if let Err(error) = outcome {
+            let mut state = self.state.lock();
+            state.dirty_from.get_or_insert(from);
+            state.closed_unsynced.extend(closed);
+            state.new_name |= new_name;
+            return Err(error);
         }
         Ok(new_name)
     }
@@ -691,20 +718,22 @@ impl Queue {
         open && !std::mem::replace(&mut state.listed_open, true)
     }
 
-    /// Closes the files if the queue was not used since the last call and nothing is unsynced.
+    /// Closes the files if the queue was not used since the last call.
     pub(super) fn close_if_idle(&self) -> bool {
-        let mut state = self.state.lock();
-        let busy = std::mem::take(&mut state.used) || state.dirty_from.is_some();
+        let busy = std::mem::take(&mut self.state.lock().used);
         if !busy {
-            (state.writer, state.reader, state.listed_open) = (None, None, false);
-            state.pending = Vec::new();
+            self.close();
         }
         !busy
     }
 
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        (state.writer, state.reader, state.used) = (None, None, false);
+        state.close_writer();
+        (state.reader, state.used, state.listed_open) = (None, false, false);
+        if state.pending.is_empty() {
+            state.pending = Vec::new();
+        }
     }
 
     /// The topic is deleted: what is still pending must not create files again.

@@ -125,15 +125,17 @@ fn deleted_topics_are_gone_and_may_come_back() {
     assert_eq!(all(&queues, "T", 0), [entry(4)]);
 }
 
+fn open_files_below(folder: &std::path::Path) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+    targets.filter(|target| target.starts_with(folder)).count()
+}
+
 #[test]
 fn idle_queues_keep_no_file_open() {
     let root = tempfile::tempdir().unwrap();
     let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
-    let open = || {
-        let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
-        targets.filter(|target| target.starts_with(root.path())).count()
-    };
+    let open = || open_files_below(root.path());
     for queue_id in 0..20 {
         queues.put("T", queue_id, 0, entry(i64::from(queue_id) + 1));
     }
@@ -144,6 +146,27 @@ fn idle_queues_keep_no_file_open() {
     queues.close_idle();
     assert_eq!(open(), 0);
     assert_eq!(all(&queues, "T", 7), [entry(8)]);
+}
+
+#[test]
+fn many_busy_queues_share_few_files() {
+    let root = tempfile::tempdir().unwrap();
+    let mut queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    queues.open_max = 8;
+    let open = || open_files_below(root.path());
+    for round in 0..30 {
+        for queue_id in 0..50 {
+            queues.put("T", queue_id, round, entry(round * 50 + i64::from(queue_id)));
+        }
+        queues.end_round().unwrap();
+        assert!(open() <= 2 * 8, "{}", open());
+    }
+    queues.flush().unwrap();
+    for queue_id in 0..50 {
+        let expected = (0..30).map(|round| entry(round * 50 + i64::from(queue_id)));
+        assert_eq!(all(&queues, "T", queue_id), expected.collect::<Vec<_>>());
+    }
+    assert!(open() <= 2 * 8, "{}", open());
 }
 
 #[test]

@@ -58,6 +58,12 @@ pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<u64>> {
     }
 }
 
+/// How many files this process may have open.
+pub(crate) fn open_files_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
 /// RocketMQ's guess of the memory size where it cannot be read: 24 GiB.
 const MEMORY_UNKNOWN: u64 = 24 << 30;
 

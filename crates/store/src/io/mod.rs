@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use facts::{disk_space, modified_ms, next_data, physical_memory};
+pub(crate) use facts::{disk_space, modified_ms, next_data, open_files_max, physical_memory};
 pub(crate) use lock::RecordLock;
 
 use crate::error::StoreError;
