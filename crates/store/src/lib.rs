@@ -20,6 +20,7 @@ pub mod index;
 mod io;
 mod mapping;
 mod open;
+mod parallel;
 mod put;
 mod queue_offsets;
 mod read;

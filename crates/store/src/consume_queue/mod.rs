@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::error::StoreError;
 use crate::io::{Disk, open_files_max};
+use crate::parallel;
 pub(crate) use files::{list as list_files, names};
 use queue::Queue;
 
@@ -110,20 +111,22 @@ impl ConsumeQueues {
     pub fn load(root: &Path, file_size: u64, disk: &Disk) -> Result<ConsumeQueues, StoreError> {
         let root = root.join("consumequeue");
         disk.create_directory(&root)?;
-        let mut listed = Vec::new();
-        for topic in files::names(&root)? {
-            let folder = root.join(&topic);
+        let listed = parallel::map(&files::names(&root)?, |topic| {
+            let folder = root.join(topic);
             if !folder.is_dir() {
-                continue;
+                return Ok(Vec::new());
             }
-            let topic: Arc<str> = topic.into();
+            let topic: Arc<str> = topic.as_str().into();
+            let mut queues = Vec::new();
             for name in files::names(&folder)? {
                 let Ok(queue_id) = name.parse::<i32>() else { continue };
                 let folder = folder.join(&name);
                 let files = files::list(&folder)?;
-                listed.push((Arc::clone(&topic), queue_id, folder, files));
+                queues.push((Arc::clone(&topic), queue_id, folder, files));
             }
-        }
+            Ok(queues)
+        });
+        let listed: Vec<_> = listed?.into_iter().flatten().collect();
         check_sizes(listed.iter().map(|(_, _, folder, files)| (&**folder, &**files)), file_size)?;
         let mut topics = Topics::new();
         for (topic, queue_id, folder, files) in listed {
@@ -179,13 +182,12 @@ impl ConsumeQueues {
     /// log's files span `log`.
     pub fn recover(&self, log: &Range<i64>) -> Result<i64, StoreError> {
         self.recovering.store(true, Ordering::Relaxed);
-        let mut end = 0;
-        for (topic, queue_id, queue) in self.all() {
-            let folder = self.folder(&topic, queue_id);
-            end = end.max(queue.recover(&self.disk, &folder, log)?);
+        let ends = parallel::map(&self.all(), |(topic, queue_id, queue)| {
+            let end = queue.recover(&self.disk, &self.folder(topic, *queue_id), log)?;
             queue.close();
-        }
-        Ok(end)
+            Ok(end)
+        })?;
+        Ok(ends.into_iter().max().unwrap_or(0))
     }
 
     /// From where on the log holds records that queues are known to lack; `None` if they lack none.
