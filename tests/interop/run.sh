@@ -73,6 +73,7 @@ if [ "$system" = ours ]; then
     done
 fi
 step "access control" "$here/acl.sh" --system "$system"
+[ "$system" = java ] || step "TLS" "$here/tls.sh"
 [ "$rounds" = 0 ] || step "kill -9, $rounds rounds" "$here/kill9.sh" --system "$system" --rounds "$rounds"
 
 [ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }

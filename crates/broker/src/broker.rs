@@ -11,7 +11,7 @@ use rocketmq_acl::AccessControl;
 use rocketmq_common::{clock, durable};
 use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
-use rocketmq_remoting::tls::{ServerTls, TlsSettings};
+use rocketmq_remoting::tls::{ServerTls, TlsMode, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
 use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
 use tokio::task::JoinHandle;
@@ -124,7 +124,12 @@ impl Broker {
         if let Some(servers) = &settings.broker.namesrv_addr {
             tracing::info!(target: LOGGER, thread = "main", "Set user specified name server address: {servers}");
         }
-        let tls = TlsSettings::load().server_with_log(|line| {
+        let tls = TlsSettings::load();
+        // Java's rule: towards name servers and brokers as this port demands of others.
+        let uses_tls =
+            tls.enable.unwrap_or(tls.mode == TlsMode::Enforcing) || start.settings.client.use_tls;
+        let client_tls = uses_tls.then(|| tls.client());
+        let tls = tls.server_with_log(|line| {
             tracing::info!(target: rocketmq_remoting::LOGGER, thread = "main", "{line}");
         });
         // The port is part of message ids, so it must be known before anything is stored.
@@ -133,7 +138,8 @@ impl Broker {
             let ip = &start.settings.broker.broker_ip1;
             BrokerError::Setting(format!("brokerIP1={ip} is not an IP address; set it to the address that clients reach this broker at"))
         })?;
-        let options = start.settings.client.options(start.serialize);
+        let mut options = start.settings.client.options(start.serialize);
+        options.tls = client_tls;
         let outward = Outward::new(options, start.settings.broker.namesrv_addr.as_deref());
         let context = Arc::new(BrokerContext::new(Parts {
             settings: start.settings.clone(),

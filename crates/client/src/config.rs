@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rocketmq_acl::Credentials;
 use rocketmq_common::{clock, home, host};
+use rocketmq_remoting::tls::TlsSettings;
 
 use crate::namespace;
 
@@ -36,6 +37,9 @@ pub struct ClientConfig {
     pub namespace: Option<String>,
     /// Marks topics and subscriptions as those of a unit.
     pub unit_mode: bool,
+    /// Connects with TLS: Java's `useTLS`, by default `-Dtls.enable` of `JAVA_OPT`. The `tls.client.*`
+    /// keys say which certificates are shown and trusted.
+    pub use_tls: bool,
     /// Folder of the offset files of broadcasting consumers.
     pub local_offset_store_dir: PathBuf,
 }
@@ -55,6 +59,7 @@ impl Default for ClientConfig {
             credentials: None,
             namespace: None,
             unit_mode: false,
+            use_tls: TlsSettings::load().enable.unwrap_or(false),
             local_offset_store_dir: home::user_home().join(".rocketmq_offsets"),
         }
     }

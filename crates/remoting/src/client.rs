@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use crate::call::{Request, RequestHook};
 use crate::connection::{Connection, Waiting};
-use crate::driver::{DriverOptions, RequestHandler, drive};
+use crate::driver::{DriverOptions, RequestHandler, drive, drive_tls};
 use crate::error::RemotingError;
+use crate::tls::ClientTls;
 
 /// What a client may be told.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct ClientOptions {
     pub oneway_bytes_max: usize,
     /// Signs every request.
     pub hook: Option<Arc<dyn RequestHook>>,
+    /// Makes every connection a TLS connection.
+    pub tls: Option<ClientTls>,
 }
 
 impl std::fmt::Debug for ClientOptions {
@@ -51,6 +54,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(3),
             close_on_timeout: true,
             hook: None,
+            tls: None,
             oneway_bytes_max: 8 * 1024 * 1024,
         }
     }
@@ -101,11 +105,10 @@ impl RemotingClient {
     async fn connect(&self, address: &str) -> Result<Arc<Connection>, RemotingError> {
         let failed =
             |source| RemotingError::Connect { address: address.to_string(), source: Some(source) };
-        let connecting = TcpStream::connect(address);
-        let stream = match tokio::time::timeout(self.options.connect_timeout, connecting).await {
-            Ok(connected) => connected.map_err(failed)?,
-            Err(_) => return Err(failed(std::io::ErrorKind::TimedOut.into())),
-        };
+        let timeout = self.options.connect_timeout;
+        let late = |_| failed(std::io::ErrorKind::TimedOut.into());
+        let connecting = tokio::time::timeout(timeout, TcpStream::connect(address));
+        let stream = connecting.await.map_err(late)?.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let peer = stream.peer_addr().map_err(failed)?;
         let local = stream.local_addr().map_err(failed)?;
@@ -113,8 +116,15 @@ impl RemotingClient {
             Connection::new(peer, local, self.options.serialize, self.options.hook.clone());
         let handler = Arc::clone(&self.handler);
         let driver = self.options.driver.clone();
-        let task =
-            tokio::spawn(drive(stream.into_split(), Arc::clone(&connection), handler, driver));
+        let driven = Arc::clone(&connection);
+        let task = match &self.options.tls {
+            None => tokio::spawn(drive(stream.into_split(), driven, handler, driver)),
+            Some(tls) => {
+                let handshake = tokio::time::timeout(timeout, tls.connect(stream));
+                let stream = handshake.await.map_err(late)?.map_err(failed)?;
+                tokio::spawn(drive_tls(stream, driven, handler, driver))
+            }
+        };
         let mut tasks = self.tasks.lock();
         tasks.retain(|task| !task.is_finished());
         tasks.push(task);

@@ -8,12 +8,13 @@ use bytes::BytesMut;
 use rocketmq_protocol::frame::{FLAG_RESPONSE, FrameHead};
 use rocketmq_protocol::{Frame, Language, ResponseCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
 
-use crate::LOGGER;
 use crate::call::{Body, Call};
 use crate::connection::{CloseReason, Connection, encode_frame};
 use crate::outbound::{OutQueue, SLICES_MAX};
+use crate::{LOGGER, tls};
 
 /// Smallest and largest number of bytes that one read asks for; in between it follows the load.
 const READ_BYTES_MIN: usize = 2 * 1024;
@@ -63,8 +64,28 @@ pub struct DriverOptions {
 }
 
 /// Runs a connection until it ends.
-pub(crate) async fn drive<R, W>(
-    (reader, writer): (R, W),
+pub(crate) async fn drive(
+    (reader, writer): (OwnedReadHalf, OwnedWriteHalf),
+    connection: Arc<Connection>,
+    handler: Arc<dyn RequestHandler>,
+    options: DriverOptions,
+) {
+    run((reader, writer, false), connection, handler, options).await;
+}
+
+/// [`drive`] on an encrypted stream.
+pub(crate) async fn drive_tls<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    connection: Arc<Connection>,
+    handler: Arc<dyn RequestHandler>,
+    options: DriverOptions,
+) {
+    let (reader, writer) = tokio::io::split(stream);
+    run((reader, writer, true), connection, handler, options).await;
+}
+
+async fn run<R, W>(
+    (reader, writer, buffers): (R, W, bool),
     connection: Arc<Connection>,
     handler: Arc<dyn RequestHandler>,
     options: DriverOptions,
@@ -76,6 +97,8 @@ pub(crate) async fn drive<R, W>(
     let mut driver = Driver {
         reader,
         writer,
+        buffers,
+        unflushed: false,
         connection: Arc::clone(&connection),
         handler: Arc::clone(&handler),
         options,
@@ -99,6 +122,10 @@ pub(crate) async fn drive<R, W>(
 struct Driver<R, W> {
     reader: R,
     writer: W,
+    /// The writer may keep back what it took (an encrypted one does), until it is flushed.
+    buffers: bool,
+    /// It may be keeping something now.
+    unflushed: bool,
     connection: Arc<Connection>,
     handler: Arc<dyn RequestHandler>,
     options: DriverOptions,
@@ -130,10 +157,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
             self.reserve();
             tokio::select! {
                 biased;
-                written = write_front(&mut self.writer, &mut self.out), if !self.out.is_empty() => {
+                written = write_front(&mut self.writer, &mut self.out),
+                    if !self.out.is_empty() || self.unflushed =>
+                {
                     match written {
-                        Ok(0) => return CloseReason::Peer,
-                        Ok(written) => self.out.advance(written),
+                        Ok(Some(0)) => return CloseReason::Peer,
+                        Ok(Some(written)) => {
+                            self.out.advance(written);
+                            self.unflushed = self.buffers;
+                        }
+                        Ok(None) => self.unflushed = false,
                         Err(error) => return close_reason(error),
                     }
                     self.active = Instant::now();
@@ -236,25 +269,31 @@ impl<R, W> Driver<R, W> {
     }
 }
 
-/// Writes the front of the queue.
+/// Writes the front of the queue; `None`: there was nothing, and the writer was flushed.
 async fn write_front<W: AsyncWrite + Unpin>(
     writer: &mut W,
     out: &mut OutQueue,
-) -> io::Result<usize> {
+) -> io::Result<Option<usize>> {
+    if out.is_empty() {
+        return writer.flush().await.map(|()| None);
+    }
     let chunks = out.chunks();
     if let [one] = chunks.as_slices().0
         && chunks.len() == 1
     {
-        return writer.write(one).await;
+        return writer.write(one).await.map(Some);
     }
     let slices: Vec<_> =
         chunks.iter().take(SLICES_MAX).map(|chunk| io::IoSlice::new(chunk)).collect();
-    writer.write_vectored(&slices).await
+    writer.write_vectored(&slices).await.map(Some)
 }
 
 fn close_reason(error: io::Error) -> CloseReason {
     match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => CloseReason::Peer,
-        _ => CloseReason::Exception(error.to_string()),
+        // A TLS peer that ends without a farewell is an unexpected end.
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => CloseReason::Peer,
+        _ => CloseReason::Exception(tls::explained(error).to_string()),
     }
 }

@@ -9,18 +9,22 @@ use parking_lot::Mutex;
 use rocketmq_protocol::SerializeType;
 use rocketmq_protocol::frame::FRAME_BYTES_MAX;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::LOGGER;
 use crate::connection::{CloseReason, Connection};
-use crate::driver::{DriverOptions, RequestHandler, drive};
-use crate::tls::{ServerTls, TlsMode};
+use crate::driver::{DriverOptions, RequestHandler, drive, drive_tls};
+use crate::tls::{self, ServerTls, TlsMode};
 
 /// How long accepting rests after the system refused (too many open files, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// Length of the accept queue, as Java's.
 const BACKLOG: i32 = 1024;
+/// How long, and for how many reads, a peer whose handshake failed is listened to.
+const REFUSED_TIME: Duration = Duration::from_secs(1);
+const REFUSED_READS_MAX: usize = 64;
 
 /// What a server may be told.
 #[derive(Clone, Debug)]
@@ -219,8 +223,9 @@ async fn serve_stream(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let connection = Arc::clone(connection);
-    let ServerOptions { tls, driver, .. } = options;
-    if tls.acceptor.is_none() && tls.mode != TlsMode::Enforcing {
+    let (mode, acceptor) = (options.tls.mode, options.tls.acceptor());
+    let driver = options.driver;
+    if acceptor.is_none() && mode != TlsMode::Enforcing {
         drive(stream.into_split(), connection, handler, driver).await;
         return Ok(());
     }
@@ -232,18 +237,45 @@ async fn serve_stream(
         Ok(Err(error)) => return Err(error),
         Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was sent")),
     }
-    match (first[0] == TLS_HANDSHAKE, tls.acceptor) {
+    match (first[0] == TLS_HANDSHAKE, acceptor) {
         (true, Some(acceptor)) => {
-            let handshake = tokio::time::timeout(driver.idle_timeout, acceptor.accept(stream));
-            let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
-            drive(tokio::io::split(stream), connection, handler, driver).await;
+            let accepting = acceptor.accept(stream).into_fallible();
+            let handshake = tokio::time::timeout(driver.idle_timeout, accepting);
+            match handshake.await.map_err(|_| io::ErrorKind::TimedOut)? {
+                Ok(stream) => drive_tls(stream, connection, handler, driver).await,
+                Err((error, stream)) => {
+                    read_out(stream).await;
+                    return Err(tls::explained(error));
+                }
+            }
             Ok(())
         }
-        (false, _) if tls.mode != TlsMode::Enforcing => {
+        (false, _) if mode != TlsMode::Enforcing => {
             drive(stream.into_split(), connection, handler, driver).await;
             Ok(())
         }
-        (true, None) => Err(io::Error::other("no TLS context could be made at the start")),
-        (false, _) => Err(io::Error::other("the server takes TLS connections only")),
+        (true, None) => Err(io::Error::other(
+            "it is a TLS connection, and no TLS context could be made at the start",
+        )),
+        (false, _) => Err(io::Error::other(
+            "it is not a TLS connection, and tls.server.mode=enforcing takes no other; \
+             let the client set useTLS (-Dtls.enable=true)",
+        )),
     }
+}
+
+/// Ends a refused connection so that the peer gets to see the alert: closing while bytes wait to be
+/// read would reset the connection and take the alert away from the peer.
+async fn read_out(mut stream: TcpStream) {
+    let mut rest = [0; 1024];
+    let reading = async {
+        stream.shutdown().await?;
+        for _ in 0..REFUSED_READS_MAX {
+            if stream.read(&mut rest).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(REFUSED_TIME, reading).await;
 }

@@ -18,6 +18,7 @@ use rocketmq_common::fastjson;
 use rocketmq_protocol::body::{ConsumeMessageDirectlyResult, ConsumerData, ConsumerRunningInfo};
 use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
+use rocketmq_remoting::tls::TlsSettings;
 use rocketmq_remoting::{
     Body, ClientOptions, RemotingClient, Request, RequestHandler, RequestHook,
 };
@@ -101,7 +102,8 @@ impl Instance {
         let pushes = Arc::new(Pushes::default());
         let handler: Arc<dyn RequestHandler> = Arc::clone(&pushes) as _;
         let hook = config.credentials.clone().map(|c| Arc::new(c) as Arc<dyn RequestHook>);
-        let options = ClientOptions { hook, ..ClientOptions::default() };
+        let tls = config.use_tls.then(|| TlsSettings::load().client());
+        let options = ClientOptions { hook, tls, ..ClientOptions::default() };
         let instance = Arc::new(Instance {
             client_id: config.client_id(),
             name_servers: NameServers::new(config.namesrv_addr.as_deref()),
