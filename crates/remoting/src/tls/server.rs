@@ -109,6 +109,8 @@ impl TlsSettings {
     /// server runs; must be called inside its runtime.
     pub fn server_with_log(self, line: impl Fn(String)) -> ServerTls {
         self.log(&line);
+        // Before they are used: a change from now on is seen.
+        let files = self.files();
         match self.server() {
             Ok(tls) => {
                 if let Some(context) = &tls.context {
@@ -116,7 +118,7 @@ impl TlsSettings {
                     line("Using JDK SSL provider".to_string());
                     line("SSLContext created for server".to_string());
                     if !self.is_on("tls.test.mode.enable") {
-                        tokio::spawn(watch(self, Arc::downgrade(context)));
+                        tokio::spawn(watch(self, Arc::downgrade(context), files));
                     }
                 }
                 tls
@@ -129,21 +131,24 @@ impl TlsSettings {
     }
 
     /// What the certificate files hold now; `None` for one that cannot be read.
-    fn files(&self) -> [Option<Vec<u8>>; 3] {
+    fn files(&self) -> Files {
         [KEYS.cert, KEYS.key, KEYS.trust].map(|key| std::fs::read(self.get(key)?).ok())
     }
 }
 
+/// What stands in the files of certificate, key and trust.
+type Files = [Option<Vec<u8>>; 3];
+
 /// Replaces the context whenever the files have changed and belong together; until they do the old
 /// one is used. Ends with the servers.
-async fn watch(settings: TlsSettings, context: Weak<RwLock<TlsAcceptor>>) {
+async fn watch(settings: TlsSettings, context: Weak<RwLock<TlsAcceptor>>, mut known: Files) {
     let settings = Arc::new(settings);
-    let mut known = None;
     loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
         let reader = Arc::clone(&settings);
         let Ok(files) = tokio::task::spawn_blocking(move || reader.files()).await else { return };
         let Some(context) = context.upgrade() else { return };
-        if known.as_ref().is_some_and(|known| *known != files) {
+        if known != files {
             match settings.acceptor() {
                 Ok(acceptor) => {
                     *context.write() = acceptor;
@@ -154,9 +159,8 @@ async fn watch(settings: TlsSettings, context: Weak<RwLock<TlsAcceptor>>) {
                 }
             }
         }
-        known = Some(files);
+        known = files;
         drop(context);
-        tokio::time::sleep(WATCH_INTERVAL).await;
     }
 }
 
