@@ -11,6 +11,7 @@ use rocketmq_acl::AccessControl;
 use rocketmq_common::{clock, durable};
 use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
+use rocketmq_remoting::probe::Probe;
 use rocketmq_remoting::tls::{ServerTls, TlsMode, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
 use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
@@ -23,6 +24,7 @@ use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::handler::Handler;
 use crate::hold::PullHold;
+use crate::metrics::BrokerProbe;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
 use crate::processor::{acl, pull};
@@ -92,6 +94,8 @@ pub struct Broker {
     context: Arc<BrokerContext>,
     servers: Vec<Server>,
     tasks: Vec<JoinHandle<()>>,
+    /// Of metrics; gone when the broker is.
+    probe: Option<Probe>,
 }
 
 impl Broker {
@@ -175,12 +179,20 @@ impl Broker {
         }
         context.outward.register_all(&context, true).await;
         let tasks = start_tasks(&context);
-        Ok(Broker { context, servers, tasks })
+        let connections = servers.iter().map(Server::connection_count).collect();
+        let probed = BrokerProbe { context: Arc::clone(&context), connections };
+        let probe = Probe::start(&context.settings().probe, Arc::new(probed));
+        Ok(Broker { context, servers, tasks, probe })
     }
 
     /// The bound address of the main port.
     pub fn local(&self) -> Option<SocketAddr> {
         self.servers.first().map(Server::local)
+    }
+
+    /// Where `/metrics`, `/healthz` and `/readyz` are, if anywhere.
+    pub fn probe(&self) -> Option<SocketAddr> {
+        self.probe.as_ref().map(Probe::local)
     }
 
     /// Everything the processors work with.

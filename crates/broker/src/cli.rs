@@ -118,6 +118,7 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
         )
     })?;
     let mut settings = default_settings();
+    settings.probe.metrics_prom_exporter_port = rocketmq_remoting::probe::BROKER_PORT;
     if let Some(file) = &options.config_file {
         let report = apply_file(Path::new(file), &mut settings.tables_mut());
         let report = report.map_err(|error| Refused(FAILED, error.to_string()))?;

@@ -150,6 +150,11 @@ impl Consumers {
         ids.unwrap_or_default()
     }
 
+    /// The groups that are connected.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.groups.read().keys().map(|group| group.to_string()).collect()
+    }
+
     /// The connection of a client of a group.
     pub fn channel(&self, group: &str, client_id: &str) -> Option<ClientChannel> {
         self.with(group, |g| g.channels.values().find(|c| c.client_id == client_id).cloned())?

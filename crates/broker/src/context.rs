@@ -10,6 +10,7 @@ use rocketmq_common::config::ConfigTable;
 use rocketmq_common::properties::Properties;
 use rocketmq_protocol::body::DataVersion;
 use rocketmq_remoting::config::{NettyClientConfig, NettyServerConfig};
+use rocketmq_remoting::probe::ProbeConfig;
 use rocketmq_store::{MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub client: NettyClientConfig,
     /// Of the store.
     pub store: MessageStoreConfig,
+    /// Of metrics and probes.
+    pub probe: ProbeConfig,
     /// Keys of the configuration file that no table has; kept and shown, as in Java.
     pub extra: Properties,
     /// The configuration file, which changes are written to.
@@ -48,13 +51,13 @@ pub struct Settings {
 
 impl Settings {
     /// Every table, in the order of listings.
-    pub fn tables(&self) -> [&dyn ConfigTable; 4] {
-        [&self.broker, &self.server, &self.client, &self.store]
+    pub fn tables(&self) -> [&dyn ConfigTable; 5] {
+        [&self.broker, &self.server, &self.client, &self.store, &self.probe]
     }
 
     /// Every table, to be changed.
-    pub fn tables_mut(&mut self) -> [&mut dyn ConfigTable; 4] {
-        [&mut self.broker, &mut self.server, &mut self.client, &mut self.store]
+    pub fn tables_mut(&mut self) -> [&mut dyn ConfigTable; 5] {
+        [&mut self.broker, &mut self.server, &mut self.client, &mut self.store, &mut self.probe]
     }
 
     /// The keys that have a value, as Java sends them: those that are null are left out.

@@ -18,6 +18,7 @@ mod handler;
 mod hold;
 mod inert;
 mod locks;
+mod metrics;
 mod offsets;
 mod outward;
 pub mod processor;

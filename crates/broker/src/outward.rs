@@ -1,6 +1,6 @@
 //! The broker's calls to the name servers (contract `broker.md` 5, `requests.md` N).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Outward {
     /// Set once the context exists: registrations run in tasks of their own.
     context: Mutex<Weak<BrokerContext>>,
     changed: Mutex<Changed>,
+    /// Whether the last registration with each name server succeeded.
+    registrations: Mutex<BTreeMap<String, bool>>,
 }
 
 /// Topics that the name servers are to be told of.
@@ -69,6 +71,7 @@ impl Outward {
             runtime: Handle::current(),
             context: Mutex::default(),
             changed: Mutex::default(),
+            registrations: Mutex::default(),
         };
         outward.set_servers(namesrv_addr);
         outward
@@ -92,6 +95,16 @@ impl Outward {
     /// The name servers.
     pub fn servers(&self) -> Vec<String> {
         self.servers.lock().clone()
+    }
+
+    /// Each name server, and whether the last registration with it succeeded.
+    pub fn registrations(&self) -> BTreeMap<String, bool> {
+        let known = self.registrations.lock();
+        let state = |server: String| {
+            let is_registered = known.get(&server).copied().unwrap_or(false);
+            (server, is_registered)
+        };
+        self.servers().into_iter().map(state).collect()
     }
 
     /// Registers one changed topic in a task of its own. Changes that come while a registration is
@@ -162,13 +175,19 @@ impl Outward {
                 filter_servers: context.filter_servers.addresses(),
                 ask_first: !(force || settings.broker.force_register),
             };
-            calls.spawn(registration.run());
+            let server = registration.server.clone();
+            calls.spawn(async move { (server, registration.run().await) });
         }
         while let Some(done) = calls.join_next().await {
+            let Ok((server, done)) = done else {
+                is_missed = true;
+                continue;
+            };
+            self.registrations.lock().insert(server, done.is_ok());
             match done {
-                Ok(Ok(Some(table))) => drop(order.get_or_insert(table)),
-                Ok(Ok(None)) => {}
-                Ok(Err(Missed)) | Err(_) => is_missed = true,
+                Ok(Some(table)) => drop(order.get_or_insert(table)),
+                Ok(None) => {}
+                Err(Missed) => is_missed = true,
             }
         }
         // A name server that missed changes takes the next ones for all there were.

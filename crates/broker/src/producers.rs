@@ -97,6 +97,12 @@ impl Producers {
         self.clients.read().get(client_id).filter(|connection| connection.is_open()).cloned()
     }
 
+    /// Groups and how many clients each has.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let groups = self.groups.read();
+        groups.iter().map(|(group, channels)| (group.to_string(), channels.len())).collect()
+    }
+
     /// A group's clients.
     pub fn channels(&self, group: &str) -> Vec<ClientChannel> {
         let groups = self.groups.read();

@@ -7,6 +7,8 @@
 mod item;
 mod keyed;
 
+use std::collections::BTreeMap;
+
 use parking_lot::Mutex;
 use rocketmq_protocol::body::{BrokerStatsData, BrokerStatsItem};
 use rocketmq_protocol::topic;
@@ -85,6 +87,8 @@ pub struct BrokerStats {
     send_backs: Topics<Groups<Item>>,
     /// Messages put and got before yesterday's and today's midnight.
     mornings: Mutex<Mornings>,
+    /// By cause: the response code, or `acl`.
+    refused: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Totals at midnight.
@@ -111,6 +115,7 @@ impl BrokerStats {
             gets: Keyed::default(),
             send_backs: Keyed::default(),
             mornings: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -300,6 +305,21 @@ impl BrokerStats {
         });
         used("BROKER_PUT_NUMS", &self.cluster, &self.broker_puts);
         used("BROKER_GET_NUMS", &self.cluster, &self.broker_gets);
+    }
+
+    /// Shows set, key and rate a second over the last minute of every item.
+    pub(crate) fn each_rate(&self, mut see: impl FnMut(&'static str, String, f64)) {
+        self.each(|set, key, item| see(set, key.to_string(), item.rates(Window::Minute).tps));
+    }
+
+    /// Counts a send, a pull or what access control denies that was refused.
+    pub(crate) fn refuse(&self, cause: impl ToString) {
+        *self.refused.lock().entry(cause.to_string()).or_default() += 1;
+    }
+
+    /// What was refused, by cause.
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
+        self.refused.lock().clone()
     }
 
     /// Takes samples; to be called every ten seconds with the number of calls before.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use rocketmq_common::config::{ConfigTable, apply_file};
 use rocketmq_common::{clock, home, logging};
 use rocketmq_remoting::config::{NettyServerConfig, serialize_type_from_env};
+use rocketmq_remoting::probe::NAMESRV_PORT;
 use rocketmq_remoting::signal::catch_signals;
 use rocketmq_remoting::tls::TlsSettings;
 
@@ -107,8 +108,10 @@ fn load(options: &Options) -> Result<NameServerSettings, String> {
     let mut settings = NameServerSettings { serialize, ..NameServerSettings::default() };
     settings.netty =
         NettyServerConfig { listen_port: DEFAULT_PORT, ..NettyServerConfig::default() };
+    settings.probe.metrics_prom_exporter_port = NAMESRV_PORT;
     if let Some(file) = &options.config_file {
-        let tables: &mut [&mut dyn ConfigTable] = &mut [&mut settings.namesrv, &mut settings.netty];
+        let tables: &mut [&mut dyn ConfigTable] =
+            &mut [&mut settings.namesrv, &mut settings.netty, &mut settings.probe];
         let report = apply_file(Path::new(file), tables).map_err(|error| error.to_string())?;
         for unknown in &report.unknown {
             let near = unknown.nearest.map(|key| format!("; did you mean {key}?"));
@@ -125,7 +128,7 @@ fn load(options: &Options) -> Result<NameServerSettings, String> {
 }
 
 fn entries(settings: &NameServerSettings) -> Vec<(&'static str, String)> {
-    [settings.namesrv.entries(), settings.netty.entries()].concat()
+    [settings.namesrv.entries(), settings.netty.entries(), settings.probe.entries()].concat()
 }
 
 fn serve(settings: NameServerSettings) -> i32 {

@@ -6,6 +6,7 @@
 pub mod cli;
 mod config;
 mod kv;
+mod metrics;
 mod processor;
 mod registration;
 mod routes;

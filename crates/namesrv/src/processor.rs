@@ -319,6 +319,7 @@ impl Processor {
 pub(crate) struct LiveConfig {
     pub(crate) namesrv: crate::NamesrvConfig,
     pub(crate) netty: rocketmq_remoting::config::NettyServerConfig,
+    pub(crate) probe: rocketmq_remoting::probe::ProbeConfig,
     /// Keys of the configuration file that no table has; kept and shown, as in Java.
     pub(crate) extra: Properties,
 }
@@ -329,7 +330,7 @@ impl LiveConfig {
     }
 
     fn entries(&self) -> Vec<(String, String)> {
-        let tables: [&dyn ConfigTable; 2] = [&self.namesrv, &self.netty];
+        let tables: [&dyn ConfigTable; 3] = [&self.namesrv, &self.netty, &self.probe];
         let known = tables.into_iter().flat_map(ConfigTable::entries);
         let extra = self.extra.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         known.map(|(key, value)| (key.to_string(), value)).chain(extra).collect()
@@ -343,11 +344,12 @@ impl LiveConfig {
     /// not fit.
     fn update(&mut self, changes: &Properties) -> Result<(), String> {
         let mut namesrv = self.namesrv.clone();
-        let mut netty = self.netty.clone();
+        let (mut netty, mut probe) = (self.netty.clone(), self.probe.clone());
         let mut extra = self.extra.clone();
         for (key, value) in changes.iter() {
             let known = namesrv.set(key, value).map_err(|error| error.to_string())?
-                | netty.set(key, value).map_err(|error| error.to_string())?;
+                | netty.set(key, value).map_err(|error| error.to_string())?
+                | probe.set(key, value).map_err(|error| error.to_string())?;
             if known || extra.contains_key(key) {
                 tracing::info!(target: LOGGER, "Replace, key: {key}, value: {} -> {value}", self.value(key));
             }
@@ -355,7 +357,7 @@ impl LiveConfig {
                 extra.set(key, value);
             }
         }
-        (self.namesrv, self.netty, self.extra) = (namesrv, netty, extra);
+        (self.namesrv, self.netty, self.probe, self.extra) = (namesrv, netty, probe, extra);
         let mut file = Properties::new();
         for (key, value) in self.entries() {
             file.set(&key, &value);
@@ -365,7 +367,7 @@ impl LiveConfig {
     }
 
     fn value(&self, key: &str) -> String {
-        let tables: [&dyn ConfigTable; 2] = [&self.namesrv, &self.netty];
+        let tables: [&dyn ConfigTable; 3] = [&self.namesrv, &self.netty, &self.probe];
         let known = tables.into_iter().find_map(|table| table.get(key));
         known.or_else(|| self.extra.get(key).map(str::to_string)).unwrap_or_default()
     }

@@ -12,10 +12,12 @@ use rocketmq_common::properties::Properties;
 use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::Server;
 use rocketmq_remoting::config::NettyServerConfig;
+use rocketmq_remoting::probe::{Probe, ProbeConfig};
 use rocketmq_remoting::tls::ServerTls;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at};
 
+use crate::metrics::NamesrvProbe;
 use crate::processor::{LiveConfig, Processor};
 use crate::routes::BROKER_EXPIRED_MS;
 use crate::{KvConfig, LOGGER, NamesrvConfig, Routes};
@@ -34,6 +36,8 @@ pub struct NameServerSettings {
     pub namesrv: NamesrvConfig,
     /// Those of its port.
     pub netty: NettyServerConfig,
+    /// Those of metrics and probes.
+    pub probe: ProbeConfig,
     /// Keys of the configuration file that belong to neither.
     pub extra: Properties,
     /// How it writes headers.
@@ -73,6 +77,8 @@ pub(crate) struct State {
 pub struct NameServer {
     server: Server,
     tasks: Vec<JoinHandle<()>>,
+    /// Of metrics; gone when the server is.
+    probe: Option<Probe>,
 }
 
 impl NameServer {
@@ -86,8 +92,12 @@ impl NameServer {
         let port = settings.netty.listen_port;
         let mut options = settings.netty.options(settings.serialize);
         options.tls = settings.tls;
-        let config =
-            LiveConfig { namesrv: settings.namesrv, netty: settings.netty, extra: settings.extra };
+        let config = LiveConfig {
+            namesrv: settings.namesrv,
+            netty: settings.netty,
+            probe: settings.probe.clone(),
+            extra: settings.extra,
+        };
         let state = Arc::new(State {
             routes: RwLock::default(),
             kv: Mutex::new(kv),
@@ -99,14 +109,23 @@ impl NameServer {
             None => bind_all(port, options, handler),
         };
         let server = bound.map_err(|source| StartError::Bind { port, source })?;
-        let tasks =
-            vec![tokio::spawn(scan_brokers(Arc::clone(&state))), tokio::spawn(log_kv(state))];
-        Ok(NameServer { server, tasks })
+        let tasks = vec![
+            tokio::spawn(scan_brokers(Arc::clone(&state))),
+            tokio::spawn(log_kv(Arc::clone(&state))),
+        ];
+        let probed = NamesrvProbe { state, connections: server.connection_count() };
+        let probe = Probe::start(&settings.probe, Arc::new(probed));
+        Ok(NameServer { server, tasks, probe })
     }
 
     /// The bound address.
     pub fn local(&self) -> SocketAddr {
         self.server.local()
+    }
+
+    /// Where `/metrics`, `/healthz` and `/readyz` are, if anywhere.
+    pub fn probe(&self) -> Option<SocketAddr> {
+        self.probe.as_ref().map(Probe::local)
     }
 
     /// Stops serving and closes every connection.

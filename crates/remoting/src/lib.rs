@@ -13,6 +13,7 @@ mod connection;
 mod driver;
 mod error;
 mod outbound;
+pub mod probe;
 mod server;
 pub mod signal;
 pub mod tls;
@@ -22,7 +23,7 @@ pub use client::{ClientOptions, RemotingClient};
 pub use connection::{CloseReason, Connection, Waiting};
 pub use driver::{BatchFailed, DriverOptions, RequestHandler};
 pub use error::RemotingError;
-pub use server::{Server, ServerOptions};
+pub use server::{ConnectionCount, Server, ServerOptions};
 
 /// Name of the logger whose lines remoting.log (broker) and namesrv.log hold.
 pub const LOGGER: &str = "RocketmqRemoting";

@@ -57,6 +57,21 @@ impl Default for ServerOptions {
     }
 }
 
+/// How many connections a port has.
+#[derive(Clone)]
+pub struct ConnectionCount(Arc<Mutex<Vec<std::sync::Weak<Connection>>>>);
+
+impl ConnectionCount {
+    /// Those that are open now.
+    pub fn open(&self) -> usize {
+        let connections = self.0.lock();
+        let is_open = |known: &&std::sync::Weak<Connection>| {
+            known.upgrade().is_some_and(|connection| connection.is_open())
+        };
+        connections.iter().filter(is_open).count()
+    }
+}
+
 /// A listening port and its connections.
 pub struct Server {
     local: SocketAddr,
@@ -105,6 +120,11 @@ impl Server {
     /// The bound address.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Counts the connections, whenever it is asked.
+    pub fn connection_count(&self) -> ConnectionCount {
+        ConnectionCount(Arc::clone(&self.connections))
     }
 
     /// Stops accepting; connections live on.

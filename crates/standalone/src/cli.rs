@@ -53,6 +53,7 @@ pub fn run(args: &[String]) -> i32 {
 async fn serve(folder: PathBuf) -> i32 {
     let mut settings = rocketmq_broker::cli::default_settings();
     // A laptop changes its addresses; what runs on it stays.
+    settings.probe.metrics_prom_exporter_port = rocketmq_remoting::probe::BROKER_PORT;
     settings.broker.broker_ip1 = "127.0.0.1".to_string();
     settings.broker.broker_ip2 = "127.0.0.1".to_string();
     let system = match Standalone::start(&folder, settings, None, None).await {

@@ -53,4 +53,5 @@ pub use put::{
     FlushOutcome, FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, PutResult,
 };
 pub use retention::DiskLimits;
+pub use stats::PutLatencies;
 pub use store::MessageStore;

@@ -43,6 +43,15 @@ struct Sample {
     transferred: i64,
 }
 
+/// How long commits took since the start, counted for each message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutLatencies {
+    /// Messages by class: below that many ms and not in a class before; `None` is without bound.
+    pub classes: Vec<(Option<i64>, i64)>,
+    /// The sum of all, seconds.
+    pub sum_seconds: f64,
+}
+
 /// The store's statistics.
 #[derive(Debug)]
 pub(crate) struct Stats {
@@ -55,6 +64,9 @@ pub(crate) struct Stats {
     put_max_ms: AtomicI64,
     get_max_ms: AtomicI64,
     latencies: [AtomicI64; 13],
+    /// Those of the minutes before.
+    latencies_before: [AtomicI64; 13],
+    put_us: AtomicI64,
     last_minute: Mutex<Option<String>>,
     samples: Mutex<VecDeque<Sample>>,
 }
@@ -72,6 +84,8 @@ impl Stats {
             put_max_ms: AtomicI64::new(0),
             get_max_ms: AtomicI64::new(0),
             latencies: Default::default(),
+            latencies_before: Default::default(),
+            put_us: AtomicI64::new(0),
             last_minute: Mutex::default(),
             samples: Mutex::default(),
         }
@@ -84,6 +98,8 @@ impl Stats {
         self.put_times.fetch_add(messages, Ordering::Relaxed);
         self.put_bytes.fetch_add(bytes as i64, Ordering::Relaxed);
         self.put_max_ms.fetch_max(took_ms, Ordering::Relaxed);
+        let took_us = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+        self.put_us.fetch_add(took_us.saturating_mul(messages), Ordering::Relaxed);
         let class = LATENCY_BOUNDS_MS.partition_point(|bound| *bound <= took_ms);
         if let Some(count) = self.latencies.get(class) {
             count.fetch_add(messages, Ordering::Relaxed);
@@ -144,7 +160,12 @@ impl Stats {
         let text: String = LATENCY_LABELS
             .iter()
             .zip(&self.latencies)
-            .map(|(label, count)| format!("{label}:{} ", count.swap(0, Ordering::Relaxed)))
+            .zip(&self.latencies_before)
+            .map(|((label, count), before)| {
+                let count = count.swap(0, Ordering::Relaxed);
+                before.fetch_add(count, Ordering::Relaxed);
+                format!("{label}:{count} ")
+            })
             .collect();
         tracing::info!(
             target: "RocketmqStore",
@@ -152,6 +173,18 @@ impl Stats {
             self.put_times(),
         );
         *self.last_minute.lock() = Some(text);
+    }
+
+    /// How long messages took since the start.
+    pub(crate) fn put_latencies(&self) -> PutLatencies {
+        let bounds = LATENCY_BOUNDS_MS.into_iter().map(Some).chain([None]);
+        let number = |value: &AtomicI64| value.load(Ordering::Relaxed);
+        let counts = self.latencies.iter().zip(&self.latencies_before);
+        let counts = counts.map(|(now, before)| number(now) + number(before));
+        PutLatencies {
+            classes: bounds.zip(counts).collect(),
+            sum_seconds: number(&self.put_us) as f64 / 1_000_000.0,
+        }
     }
 
     /// Per second over the last `seconds`; empty without enough samples.
@@ -243,6 +276,11 @@ mod tests {
         let text = value(&stats, "putMessageDistributeTime");
         assert!(text.starts_with("[<=0ms]:1 [0~10ms]:9 [10~50ms]:40 [50~100ms]:11 "), "{text}");
         assert_eq!(stats.put_times(), 61);
+        stats.committed(2, 100, Duration::from_millis(500));
+        let latencies = stats.put_latencies();
+        assert_eq!(latencies.classes.iter().map(|(_, count)| count).sum::<i64>(), 63);
+        assert_eq!(latencies.classes[6], (Some(1000), 2));
+        assert!((latencies.sum_seconds - 2.83).abs() < 1e-6, "{latencies:?}");
     }
 
     #[test]

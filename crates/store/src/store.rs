@@ -15,6 +15,7 @@ use crate::open;
 use crate::put::{FlushWaiter, PutBatch, PutBatchResult, PutError, PutMessage, PutResult};
 use crate::service::Service;
 use crate::shared::Core;
+use crate::stats::PutLatencies;
 use crate::topics;
 use rocketmq_common::clock::now_ms;
 
@@ -337,6 +338,11 @@ impl MessageStore {
     /// Calls `see` with topic, queue number, first offset and end of each queue.
     pub fn for_each_queue(&self, see: impl FnMut(&str, i32, i64, i64)) {
         self.core.dispatcher.queues.for_each_queue(see);
+    }
+
+    /// How long commits took since the start.
+    pub fn put_latencies(&self) -> PutLatencies {
+        self.core.stats.put_latencies()
     }
 
     /// Deletes a topic's queues. The commit log keeps the messages until they expire.

@@ -23,6 +23,7 @@ pub fn admit<'a>(context: &BrokerContext, call: Call<'a>) -> Option<Call<'a>> {
     let Err(denial) = acl.check(&call.frame, call.connection.peer()) else { return Some(call) };
     let (peer, code) = (call.connection.peer(), call.code());
     tracing::warn!(target: LOGGER, "request {code} of {peer} denied: {denial}");
+    context.stats.refuse("acl");
     call.respond(Response::error(ResponseCode::SYSTEM_ERROR, &denial.to_string()));
     None
 }

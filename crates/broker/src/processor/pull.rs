@@ -80,12 +80,12 @@ impl Found {
 pub fn pull(context: &BrokerContext, call: Call<'_>) {
     let header = match PullMessageRequestHeader::decode(call.frame.fields()) {
         Ok(header) => header,
-        Err(error) => return refused(call, &error.into()),
+        Err(error) => return refused(context, call, &error.into()),
     };
     let settings = context.settings();
     let wanted = match check(context, &settings, &header, call.connection) {
         Ok(wanted) => wanted,
-        Err(refusal) => return refused(call, &refusal),
+        Err(refusal) => return refused(context, call, &refusal),
     };
     if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 {
         let (group, topic) = (&header.consumer_group, &header.topic);
@@ -101,6 +101,7 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
             settings.broker.short_polling_time_mills
         };
         if is_reached(settings.broker.pull_thread_pool_queue_capacity, context.hold.len()) {
+            context.stats.refuse(ResponseCode::SYSTEM_BUSY);
             return call.respond(Response::error(ResponseCode::SYSTEM_BUSY, OVERLOAD));
         }
         let wait = Duration::from_millis(wait.max(0).unsigned_abs());
@@ -140,7 +141,8 @@ pub fn run_again(context: &BrokerContext, held: Vec<Held>) {
     }
 }
 
-fn refused(call: Call<'_>, refusal: &Refusal) {
+fn refused(context: &BrokerContext, call: Call<'_>, refusal: &Refusal) {
+    context.stats.refuse(refusal.code);
     call.respond(Response::error(refusal.code, &refusal.text));
 }
 

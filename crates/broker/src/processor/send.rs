@@ -53,6 +53,7 @@ pub fn send(context: &BrokerContext, call: Call<'_>) {
             context.store.flush_waiters(),
         )
     {
+        context.stats.refuse(ResponseCode::SYSTEM_BUSY);
         let response = Response::error(ResponseCode::SYSTEM_BUSY, OVERLOAD);
         return call.respond(response);
     }
@@ -68,6 +69,7 @@ pub fn send(context: &BrokerContext, call: Call<'_>) {
     match outcome {
         Ok(sent) => answer(context, &settings, call, sent),
         Err(refusal) => {
+            context.stats.refuse(refusal.code);
             let extras = extras(&settings);
             let response = Response::error(refusal.code, &refusal.text);
             call.respond(response.fields(&extras));

@@ -8,6 +8,7 @@ mod client;
 mod codes;
 mod consumption;
 mod filters;
+mod metrics;
 mod offset;
 mod pull;
 mod query;

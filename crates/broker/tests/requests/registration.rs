@@ -2,6 +2,7 @@
 //! QUERY_DATA_VERSION 322 (contract `requests.md` N, `broker.md` 5).
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -209,17 +210,22 @@ async fn an_unforced_broker_asks_what_is_known() {
     broker.stop().await;
 }
 
-#[tokio::test]
-async fn a_compressed_registration_is_understood() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+/// A real one on a free port, with its files in the folder.
+pub(crate) fn name_server(folder: &Path) -> NameServer {
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let mut start = NameServerSettings {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         ..NameServerSettings::default()
     };
     start.namesrv.kv_config_path = path("kvConfig.json");
     start.namesrv.config_store_path = path("namesrv.properties");
-    let server = NameServer::start(start).unwrap();
+    NameServer::start(start).unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_registration_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = name_server(folder.path());
     let address = server.local();
     let broker = Fixture::with(|settings| {
         settings.broker.namesrv_addr = Some(address.to_string());
