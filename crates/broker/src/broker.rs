@@ -12,7 +12,7 @@ use rocketmq_common::{clock, durable};
 use rocketmq_filter::BloomFilter;
 use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::probe::Probe;
-use rocketmq_remoting::tls::{ServerTls, TlsMode, TlsSettings};
+use rocketmq_remoting::tls::{ClientTls, ServerTls, TlsMode, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
 use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
 use tokio::task::JoinHandle;
@@ -129,19 +129,13 @@ impl Broker {
             tracing::info!(target: LOGGER, thread = "main", "Set user specified name server address: {servers}");
         }
         let tls = TlsSettings::load();
-        // Java's rule: towards name servers and brokers as this port demands of others.
-        let uses_tls =
-            tls.enable.unwrap_or(tls.mode == TlsMode::Enforcing) || start.settings.client.use_tls;
-        let client_tls = uses_tls.then(|| tls.client());
+        let client_tls = connects_with_tls(&tls, settings).then(|| tls.client());
         let tls = tls.server_with_log(|line| {
             tracing::info!(target: rocketmq_remoting::LOGGER, thread = "main", "{line}");
         });
         // The port is part of message ids, so it must be known before anything is stored.
         let port = reserve_port(&mut start)?;
-        let ip: IpAddr = start.settings.broker.broker_ip1.parse().map_err(|_| {
-            let ip = &start.settings.broker.broker_ip1;
-            BrokerError::Setting(format!("brokerIP1={ip} is not an IP address; set it to the address that clients reach this broker at"))
-        })?;
+        let ip = advertised_ip(&start.settings)?;
         let mut options = start.settings.client.options(start.serialize);
         options.tls = client_tls;
         let outward = Outward::new(options, start.settings.broker.namesrv_addr.as_deref());
@@ -240,6 +234,53 @@ impl Broker {
     }
 }
 
+/// Whether name servers and brokers are asked over TLS: Java's rule, as this port demands of others
+/// unless `tls.enable` says otherwise.
+fn connects_with_tls(tls: &TlsSettings, settings: &Settings) -> bool {
+    tls.enable.unwrap_or(tls.mode == TlsMode::Enforcing) || settings.client.use_tls
+}
+
+/// The address that clients are told.
+fn advertised_ip(settings: &Settings) -> Result<IpAddr, BrokerError> {
+    let ip = &settings.broker.broker_ip1;
+    ip.parse().map_err(|_| {
+        BrokerError::Setting(format!("brokerIP1={ip} is not an IP address; set it to the address that clients reach this broker at"))
+    })
+}
+
+/// `listenPort`, if it is a port.
+fn configured_port(settings: &Settings) -> Result<u16, BrokerError> {
+    let port = settings.server.listen_port;
+    u16::try_from(port).map_err(|_| {
+        BrokerError::Setting(format!(
+            "listenPort={port} is not a port; a port lies between 1 and 65535"
+        ))
+    })
+}
+
+/// What would keep a broker with these settings from starting, as far as can be told without
+/// binding a port or touching the store.
+pub(crate) fn check(start: &BrokerSettings) -> Vec<String> {
+    let settings = &start.settings;
+    let tls = TlsSettings::load();
+    let client = connects_with_tls(&tls, settings).then(|| tls.client());
+    let client = client.as_ref().and_then(ClientTls::error);
+    let checks = [
+        refuse_unserved(settings),
+        configured_port(settings).map(drop),
+        advertised_ip(settings).map(drop),
+        bloom(settings).map(drop),
+        settings.store.delay_levels().map(drop).map_err(BrokerError::from),
+        load_acl(start).map(drop),
+        tls.server().map(drop).map_err(|error| BrokerError::Setting(format!("TLS: {error}"))),
+        client.map_or(Ok(()), |error| {
+            Err(BrokerError::Setting(format!("TLS of outgoing connections: {error}")))
+        }),
+        settings.probe.check().map_err(BrokerError::Setting),
+    ];
+    checks.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+}
+
 /// Says so when a store with messages lacks its tables: it starts, but not silently.
 fn warn_of_missing_tables(config: &Path, store: &MessageStore) {
     if store.topics().is_empty() {
@@ -322,14 +363,9 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
 
 /// The port to listen on; a free one if 0 is asked for.
 fn reserve_port(start: &mut BrokerSettings) -> Result<u16, BrokerError> {
-    let configured = start.settings.server.listen_port;
     let port = match start.listen {
         Some(address) => address.port(),
-        None => u16::try_from(configured).map_err(|_| {
-            BrokerError::Setting(format!(
-                "listenPort={configured} is not a port; a port lies between 1 and 65535"
-            ))
-        })?,
+        None => configured_port(&start.settings)?,
     };
     if port != 0 {
         return Ok(port);

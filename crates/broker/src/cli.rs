@@ -9,15 +9,16 @@ use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::catch_signals;
 use rocketmq_store::{BrokerRole, Disk};
 
-use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server};
+use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server, broker, inert};
 
 /// The port and socket buffers, whatever the class defaults of the settings say.
 const DEFAULT_PORT: i32 = 10911;
 const SOCKET_BUFFER_BYTES: i32 = 131_072;
 
 const USAGE: &str = "\
-usage: mqbroker [-c <arg>] [-h] [-m] [-n <arg>] [-p]
+usage: mqbroker [-c <arg>] [--check] [-h] [-m] [-n <arg>] [-p]
  -c,--configFile <arg>       Broker config properties file
+    --check                  Check the configuration and leave: 0 if it can be used
  -h,--help                   Print help
  -m,--printImportantConfig   Print important config item
  -n,--namesrvAddr <arg>      Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876
@@ -28,6 +29,8 @@ usage: mqbroker [-c <arg>] [-h] [-m] [-n <arg>] [-p]
 const NO_HOME: i32 = 254;
 const REFUSED: i32 = 253;
 const FAILED: i32 = 255;
+/// Exit code of `--check` when the configuration cannot be used.
+const UNFIT: i32 = 1;
 /// How often a running broker is asked whether it can go on.
 const FATAL_CHECK: Duration = Duration::from_millis(200);
 
@@ -37,6 +40,7 @@ struct Options {
     namesrv: Option<String>,
     print_all: bool,
     print_important: bool,
+    check: bool,
     help: bool,
 }
 
@@ -60,6 +64,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "n" | "namesrvAddr" => options.namesrv = Some(value()?),
             "p" | "printConfigItem" => options.print_all = true,
             "m" | "printImportantConfig" => options.print_important = true,
+            "check" => options.check = true,
             "h" | "help" => options.help = true,
             _ => return Err(format!("Unrecognized option: {arg}")),
         }
@@ -86,8 +91,8 @@ pub fn run_on(args: &[String], disk: Disk) -> i32 {
         print!("{USAGE}");
         return 0;
     }
-    let start = match load(&options) {
-        Ok(start) => BrokerSettings { disk, ..start },
+    let (start, unknown) = match load(&options) {
+        Ok((start, unknown)) => (BrokerSettings { disk, ..start }, unknown),
         Err(Refused(code, error)) => {
             if code == FAILED {
                 eprintln!("{error}");
@@ -102,13 +107,38 @@ pub fn run_on(args: &[String], disk: Disk) -> i32 {
         print_settings(&start.settings, options.print_important);
         return 0;
     }
+    if options.check {
+        return check_and_leave(&start, unknown);
+    }
     serve(start)
+}
+
+/// `--check`: nothing is bound, nothing written.
+fn check_and_leave(start: &BrokerSettings, unknown: usize) -> i32 {
+    for (key, value, why) in inert::set_in_vain(&start.settings) {
+        println!("{key}={value} has no effect: {why}");
+    }
+    let problems = broker::check(start);
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    match problems.len() + unknown {
+        0 => {
+            println!("The configuration can be used.");
+            0
+        }
+        count => {
+            eprintln!("The configuration has {count} error(s); nothing was started.");
+            UNFIT
+        }
+    }
 }
 
 /// Exit code and text.
 struct Refused(i32, String);
 
-fn load(options: &Options) -> Result<BrokerSettings, Refused> {
+/// The settings, and how many keys of the file are unknown; they are named on standard error.
+fn load(options: &Options) -> Result<(BrokerSettings, usize), Refused> {
     let serialize = serialize_type_from_env().map_err(|name| {
         Refused(
             FAILED,
@@ -118,6 +148,7 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
         )
     })?;
     let mut settings = default_settings();
+    let mut unknown_keys = 0;
     settings.probe.metrics_prom_exporter_port = rocketmq_remoting::probe::BROKER_PORT;
     if let Some(file) = &options.config_file {
         let report = apply_file(Path::new(file), &mut settings.tables_mut());
@@ -129,6 +160,7 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
             if address_server::KEYS.contains(&unknown.key.as_str()) {
                 continue;
             }
+            unknown_keys += 1;
             let near = unknown.nearest.map(|key| format!("; did you mean {key}?"));
             eprintln!(
                 "{file}: the key {} is unknown and has no effect{}",
@@ -145,7 +177,7 @@ fn load(options: &Options) -> Result<BrokerSettings, Refused> {
         return Err(Refused(NO_HOME, home::ROCKETMQ_HOME_MISSING.to_string()));
     }
     check(&mut settings)?;
-    Ok(BrokerSettings { settings, serialize, ..BrokerSettings::default() })
+    Ok((BrokerSettings { settings, serialize, ..BrokerSettings::default() }, unknown_keys))
 }
 
 /// The defaults of a broker process.

@@ -1,6 +1,7 @@
 //! Which name server is asked (contract `wire.md` 7.5): one is kept while it answers; when it does
 //! not, the others are tried in turn.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -55,19 +56,25 @@ impl NameServers {
                 source: None,
             }));
         }
+        let mut reason = None;
         for _ in 0..list.len() {
             let index = self.chosen.load(Ordering::Relaxed) % list.len();
             let request = Request::new(code).fields(fields);
             match client.invoke(&list[index], request, timeout).await {
                 Ok(frame) => return success(frame),
-                Err(RemotingError::Connect { .. } | RemotingError::Send { .. }) => {
+                Err(RemotingError::Connect { source, .. }) => {
                     self.chosen.store(index + 1, Ordering::Relaxed);
+                    reason = source;
+                }
+                Err(RemotingError::Send { reason: why, .. }) => {
+                    self.chosen.store(index + 1, Ordering::Relaxed);
+                    reason = Some(io::Error::other(why));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         let address = format!("[{}]", list.join(", "));
-        Err(ClientError::Remoting(RemotingError::Connect { address, source: None }))
+        Err(ClientError::Remoting(RemotingError::Connect { address, source: reason }))
     }
 
     /// The error of a call that needs a route, when there is no name server at all.

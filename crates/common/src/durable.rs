@@ -89,7 +89,7 @@ pub fn load<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> io::R
     let read = |path: &Path| match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     };
     let failure = match read(path)? {
         Some(content) if !content.is_empty() => match parse(&content) {

@@ -1,6 +1,6 @@
 //! `mqnamesrv`: options, boot lines and exit codes (contract `namesrv.md` 1, 9, 10).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rocketmq_common::config::{ConfigTable, apply_file};
@@ -10,14 +10,15 @@ use rocketmq_remoting::probe::NAMESRV_PORT;
 use rocketmq_remoting::signal::catch_signals;
 use rocketmq_remoting::tls::TlsSettings;
 
-use crate::{LOGGER, NameServer, NameServerSettings};
+use crate::{KvConfig, LOGGER, NameServer, NameServerSettings};
 
 /// The port, whatever the class default of the settings says.
 const DEFAULT_PORT: i32 = 9876;
 
 const USAGE: &str = "\
-usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
+usage: mqnamesrv [-c <arg>] [--check] [-h] [-n <arg>] [-p]
  -c,--configFile <arg>    Name server config properties file
+    --check               Check the configuration and leave: 0 if it can be used
  -h,--help                Print help
  -n,--namesrvAddr <arg>   Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876
  -p,--printConfigItem     Print all config item
@@ -27,11 +28,14 @@ usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
 const NO_HOME: i32 = 254;
 /// Exit code of a start that failed.
 const FAILED: i32 = 255;
+/// Exit code of `--check` when the configuration cannot be used.
+const UNFIT: i32 = 1;
 
 #[derive(Default)]
 struct Options {
     config_file: Option<String>,
     print_config: bool,
+    check: bool,
     help: bool,
 }
 
@@ -54,6 +58,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "c" | "configFile" => options.config_file = Some(value()?),
             "n" | "namesrvAddr" => drop(value()?),
             "p" | "printConfigItem" => options.print_config = true,
+            "check" => options.check = true,
             "h" | "help" => options.help = true,
             _ => return Err(format!("Unrecognized option: {arg}")),
         }
@@ -75,8 +80,8 @@ pub fn run(args: &[String]) -> i32 {
         print!("{USAGE}");
         return 0;
     }
-    let settings = match load(&options) {
-        Ok(settings) => settings,
+    let (settings, unknown) = match load(&options) {
+        Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("{error}");
             return FAILED;
@@ -96,10 +101,41 @@ pub fn run(args: &[String]) -> i32 {
         );
         return NO_HOME;
     }
+    if options.check {
+        return check_and_leave(&settings, unknown);
+    }
     serve(settings)
 }
 
-fn load(options: &Options) -> Result<NameServerSettings, String> {
+/// `--check`: nothing is bound, nothing written.
+fn check_and_leave(settings: &NameServerSettings, unknown: usize) -> i32 {
+    let port = settings.netty.listen_port;
+    let port = u16::try_from(port)
+        .map(drop)
+        .map_err(|_| format!("listenPort={port} is not a port; a port lies between 1 and 65535"));
+    let tls = TlsSettings::load().server().map(drop).map_err(|error| format!("TLS: {error}"));
+    let kv = KvConfig::load(PathBuf::from(&settings.namesrv.kv_config_path));
+    let kv = kv.map(drop).map_err(|error| error.to_string());
+    let checks = [port, tls, kv, settings.probe.check()];
+    let problems: Vec<_> = checks.into_iter().filter_map(Result::err).collect();
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    match problems.len() + unknown {
+        0 => {
+            println!("The configuration can be used.");
+            0
+        }
+        count => {
+            eprintln!("The configuration has {count} error(s); nothing was started.");
+            UNFIT
+        }
+    }
+}
+
+/// The settings, and how many keys of the file are unknown; they are named on standard error.
+fn load(options: &Options) -> Result<(NameServerSettings, usize), String> {
+    let mut unknown_keys = 0;
     let serialize = serialize_type_from_env().map_err(|name| {
         format!(
             "ROCKETMQ_SERIALIZE_TYPE={name} is unknown; set it to JSON or ROCKETMQ, or unset it"
@@ -114,6 +150,7 @@ fn load(options: &Options) -> Result<NameServerSettings, String> {
             &mut [&mut settings.namesrv, &mut settings.netty, &mut settings.probe];
         let report = apply_file(Path::new(file), tables).map_err(|error| error.to_string())?;
         for unknown in &report.unknown {
+            unknown_keys += 1;
             let near = unknown.nearest.map(|key| format!("; did you mean {key}?"));
             let near = near.unwrap_or_default();
             eprintln!("{file}: the key {} is unknown and has no effect{near}", unknown.key);
@@ -124,7 +161,7 @@ fn load(options: &Options) -> Result<NameServerSettings, String> {
         settings.namesrv.config_store_path = file.clone();
         println!("load config properties file OK, {file}");
     }
-    Ok(settings)
+    Ok((settings, unknown_keys))
 }
 
 fn entries(settings: &NameServerSettings) -> Vec<(&'static str, String)> {

@@ -118,6 +118,11 @@ impl Routes {
         data.broker_addrs
             .retain(|id, address| *id == broker.broker_id || address != broker.broker_addr);
         let old = data.broker_addrs.insert(broker.broker_id, broker.broker_addr.to_string());
+        if let Some(old) = old.as_deref().filter(|old| *old != broker.broker_addr)
+            && self.live.contains_key(old)
+        {
+            tracing::warn!(target: LOGGER, thread = THREAD, "two brokers with brokerName={} brokerId={}: {} takes the place of {old}, which is registered too; give one of them another name or id", broker.broker_name, broker.broker_id, broker.broker_addr);
+        }
         first |= old.is_none();
         first
     }

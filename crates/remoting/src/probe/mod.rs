@@ -40,6 +40,20 @@ config_table! {
     }
 }
 
+impl ProbeConfig {
+    /// Whether the address is one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let (host, port) = (&self.metrics_prom_exporter_host, self.metrics_prom_exporter_port);
+        let address = address(host, port).map(drop);
+        address.map_err(|error| {
+            format!("metricsPromExporterHost={host} metricsPromExporterPort={port}: {error}")
+        })
+    }
+}
+
 /// What is asked.
 pub trait Probed: Send + Sync + 'static {
     /// The text of `/metrics`; may read files.
@@ -97,14 +111,18 @@ impl Drop for Probe {
     }
 }
 
-fn listen(host: &str, port: i32) -> io::Result<(TcpListener, SocketAddr)> {
+fn address(host: &str, port: i32) -> io::Result<SocketAddr> {
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     let ip: IpAddr = match host {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
         host => host.parse().map_err(|_| wrong("the host is not an IP address"))?,
     };
     let port = u16::try_from(port).map_err(|_| wrong("a port lies between 0 and 65535"))?;
-    let listener = std::net::TcpListener::bind((ip, port))?;
+    Ok(SocketAddr::new(ip, port))
+}
+
+fn listen(host: &str, port: i32) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address(host, port)?)?;
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let local = listener.local_addr()?;

@@ -69,11 +69,16 @@ impl TlsSettings {
 }
 
 impl ClientTls {
+    /// Why it could not be set up.
+    pub fn error(&self) -> Option<&TlsError> {
+        self.0.as_ref().err().map(AsRef::as_ref)
+    }
+
     /// The handshake on a connected stream.
     pub(crate) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let connector = match &self.0 {
             Ok(connector) => connector,
-            Err(error) => return Err(io::Error::other(Arc::clone(error))),
+            Err(error) => return Err(io::Error::other(format!("TLS: {error}"))),
         };
         let name = ServerName::from(stream.peer_addr()?.ip());
         connector.connect(name, stream).await.map_err(|error| match error.kind() {

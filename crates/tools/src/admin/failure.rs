@@ -74,6 +74,11 @@ impl Failure {
                 Some("no name server is given: say -n HOST:9876 or set NAMESRV_ADDR".to_string())
             }
             ClientError::Remoting(RemotingError::Connect { address, source }) => {
+                if let Some(tls) =
+                    source.as_ref().map(ToString::to_string).filter(|text| text.starts_with("TLS:"))
+                {
+                    return Some(format!("{address}: {tls}"));
+                }
                 let why = source.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
                 Some(format!(
                     "nothing answers at {address}{why}: is it running, is the address right, \
