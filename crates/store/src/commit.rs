@@ -133,7 +133,7 @@ impl Core {
     }
 
     /// Moves the dispatched end, or says why queues and log differ.
-    fn note_dispatched(
+    pub(crate) fn note_dispatched(
         &self,
         dispatched: Result<(), DispatchError>,
         end: i64,
@@ -186,6 +186,9 @@ impl Core {
             self.note_dispatched(Ok(()), done)?;
             self.dispatched_timestamp.store(timestamp, Ordering::Release);
             Dispatcher::tell(&bytes, &mut round, &*self.listener);
+        }
+        if let Err(error) = self.dispatcher.queues.write_all() {
+            return self.note_dispatched(Err(DispatchError::Queue(error)), end);
         }
         for refusal in [Refusal::QueueError, Refusal::IndexError] {
             if self.state.lift(refusal) {

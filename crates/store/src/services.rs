@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::dispatch::DispatchError;
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::index::Index;
 use crate::io::Disk;
 use crate::service::{Service, Signal};
 use crate::shared::Core;
+use crate::state::Refusal;
 
 /// First search for expired files after the start.
 const FIRST_CLEAN: Duration = Duration::from_secs(60);
@@ -90,7 +92,8 @@ impl Core {
     fn run_queue_flush(&self, signal: &Signal) {
         let mut thorough = Instant::now();
         while signal.sleep(millis(self.settings().flush_interval_consume_queue)) {
-            if !self.note(self.flush_queues()) {
+            // What cannot be written is tried again with the dispatch.
+            if self.state.has(Refusal::QueueError) || !self.note(self.flush_queues()) {
                 continue;
             }
             let interval = millis(self.settings().flush_consume_queue_thorough_interval);
@@ -122,7 +125,10 @@ impl Core {
         }
         // The time before the flush: what is dispatched during it may not be on the disk.
         let timestamp = self.dispatched_timestamp.load(Ordering::Acquire);
-        self.dispatcher.queues.flush()?;
+        if let Err(error) = self.dispatcher.queues.flush() {
+            let end = self.dispatched_end.load(Ordering::Acquire);
+            return self.note_dispatched(Err(DispatchError::Queue(error)), end);
+        }
         self.checkpoint.set_logical(timestamp);
         Ok(())
     }

@@ -28,7 +28,7 @@ const ROUNDS_PER_STORE: usize = 12;
 const POINTS: [(&str, &str, usize); 7] = [
     ("segment roll", "allocate /commitlog/ {} kill", 4),
     ("new name of a segment", "names commitlog {} kill", 4),
-    ("dispatch", "write /consumequeue/ {} kill", 300),
+    ("dispatch", "write /consumequeue/ {} kill", 20),
     ("queue roll", "allocate /consumequeue/ {} kill", 12),
     ("index roll", "allocate /index/ {} kill", 3),
     ("log write", "write /commitlog/ {} kill", 300),

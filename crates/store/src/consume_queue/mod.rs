@@ -242,24 +242,39 @@ impl ConsumeQueues {
         }
     }
 
-    /// Writes what was put since the last round and shows it to readers.
+    /// Shows what was put since the last round to readers, and writes what has become much; the
+    /// rest is written by the next [`ConsumeQueues::flush`].
     ///
     /// # Errors
-    /// A file cannot be written. What could not be written stays for the next round.
+    /// A file cannot be written; the entries stay in memory and are written later.
     pub fn end_round(&self) -> Result<(), StoreError> {
         let mut round = self.round.lock();
-        if round.is_empty() {
-            return Ok(());
-        }
-        while let Some(queue) = round.last() {
-            let written = queue.write_pending(&self.disk, || self.folder_of(queue));
-            if written?.newly_dirty {
-                self.dirty.lock().push(Arc::clone(queue));
+        let mut outcome = Ok(());
+        for queue in round.drain(..) {
+            let shown = queue.show();
+            if shown.newly_dirty {
+                self.dirty.lock().push(Arc::clone(&queue));
             }
-            self.note_open(queue);
-            round.pop();
+            if shown.is_much {
+                outcome = outcome.and(self.write_shown(&queue));
+            }
         }
-        Ok(())
+        outcome
+    }
+
+    fn write_shown(&self, queue: &Arc<Queue>) -> Result<(), StoreError> {
+        let written = queue.write_shown(&self.disk, || self.folder_of(queue));
+        self.note_open(queue);
+        written
+    }
+
+    /// Writes everything that readers see.
+    ///
+    /// # Errors
+    /// The first file that cannot be written; the entries stay in memory.
+    pub fn write_all(&self) -> Result<(), StoreError> {
+        let dirty = self.dirty.lock().clone();
+        dirty.iter().try_for_each(|queue| self.write_shown(queue))
     }
 
     /// Folder of a queue, put together when one of its files has to be opened or created.
@@ -352,7 +367,7 @@ impl ConsumeQueues {
         found
     }
 
-    /// Brings what was written to the medium.
+    /// Brings what readers see to the medium.
     ///
     /// # Errors
     /// The first file or folder that cannot be synced.
@@ -360,7 +375,9 @@ impl ConsumeQueues {
         let mut dirty = std::mem::take(&mut *self.dirty.lock());
         let mut names: BTreeSet<PathBuf> = BTreeSet::new();
         while let Some(queue) = dirty.pop() {
-            match queue.sync(&self.disk, || self.folder_of(&queue)) {
+            let synced = queue.sync(&self.disk, || self.folder_of(&queue));
+            self.note_open(&queue);
+            match synced {
                 Ok(true) => {
                     let folder = self.folder_of(&queue);
                     names.extend(folder.ancestors().take(3).map(Path::to_path_buf));

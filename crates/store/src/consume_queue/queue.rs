@@ -26,6 +26,8 @@ const FIRST_CHUNK_BYTES: usize = 200 * ENTRY_BYTES;
 const FILE_TIME_LAG_MS: i64 = 20;
 /// Files of a queue that recovery walks, from the last: older ones are known to be full.
 const RECOVERED_FILES: u64 = 3;
+/// When so much waits to be written, it is not left to the next flush.
+const PENDING_BYTES: usize = 64 * ENTRY_BYTES;
 /// Entries that wait during recovery for those before them; when there are more, what is missing
 /// is taken as lost.
 const WAITING_MAX: usize = 1024;
@@ -50,9 +52,12 @@ struct State {
     files_end: u64,
     /// End of the valid entries; readers see nothing behind it.
     end: u64,
+    /// End of the entries that are in the files.
+    written: u64,
     /// First entry whose record is still there.
     min: u64,
-    /// Entries put but not written; they follow `end`.
+    /// Entries put but not written; they follow `written`. A kill loses them: they are built again
+    /// from the commit log.
     pending: Vec<u8>,
     /// End of the record of the newest entry, put or written.
     physical_end: i64,
@@ -82,6 +87,11 @@ struct State {
 const FILLER: QueueEntry = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
 
 impl State {
+    /// End of the entries, shown or not.
+    fn put_end(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
     /// Closes the file being written; what is not on the medium yet is synced later.
     fn close_writer(&mut self) {
         if let Some((start, _)) = self.writer.take()
@@ -94,8 +104,9 @@ impl State {
 
     /// Takes the waiting entries whose predecessors are there now.
     fn take_waiting(&mut self) {
-        while let Some(first) = self.waiting.first_entry() {
-            let current = self.end + self.pending.len() as u64;
+        loop {
+            let current = self.put_end();
+            let Some(first) = self.waiting.first_entry() else { return };
             if *first.key() > current {
                 return;
             }
@@ -108,10 +119,12 @@ impl State {
     }
 }
 
-/// What [`Queue::write_pending`] did.
-pub(super) struct Written {
-    /// There was nothing unsynced before.
+/// What [`Queue::show`] did.
+pub(super) struct Shown {
+    /// Everything before was on the medium.
     pub(super) newly_dirty: bool,
+    /// So many entries wait that they should be written.
+    pub(super) is_much: bool,
 }
 
 impl Queue {
@@ -124,8 +137,9 @@ impl Queue {
     ) -> Queue {
         let first = starts.first().copied().unwrap_or(0);
         let files_end = starts.last().map_or(0, |last| last + file_size);
-        let end = files_end;
-        let state = State { first, files_end, end, min: first, damaged, ..State::default() };
+        let (end, written) = (files_end, files_end);
+        let state =
+            State { first, files_end, end, written, min: first, damaged, ..State::default() };
         Queue { topic: Arc::clone(topic), queue_id, file_size, state: Mutex::new(state) }
     }
 
@@ -144,8 +158,8 @@ impl Queue {
         }
         let Ok(offset) = u64::try_from(queue_offset) else { return false };
         let at = offset.saturating_mul(ENTRY);
-        let current = state.end + state.pending.len() as u64;
-        let first_of_round = state.pending.is_empty();
+        let current = state.put_end();
+        let first_of_round = current == state.end;
         if at < current {
             tracing::warn!(target: "RocketmqStore", "Build  consume queue repeatedly, expectLogicOffset: {at} currentLogicOffset: {current} Topic: {} QID: {}", self.topic, self.queue_id);
             return false;
@@ -158,7 +172,7 @@ impl Queue {
                 if state.waiting.len() > WAITING_MAX {
                     self.settle_state(&mut state);
                 }
-                return first_of_round && !state.pending.is_empty();
+                return first_of_round && state.put_end() > state.end;
             } else {
                 tracing::error!(target: "RocketmqStoreError", "[BUG]logic queue order maybe wrong, expectLogicOffset: {at} currentLogicOffset: {current} Topic: {} QID: {} Diff: {}", self.topic, self.queue_id, at - current);
             }
@@ -180,15 +194,15 @@ impl Queue {
     /// queue got entries while it was not part of the round.
     pub(super) fn settle(&self) -> bool {
         let mut state = self.state.lock();
-        let first_of_round = state.pending.is_empty();
+        let first_of_round = state.put_end() == state.end;
         state.damaged = false;
         self.settle_state(&mut state);
-        first_of_round && !state.pending.is_empty()
+        first_of_round && state.put_end() > state.end
     }
 
     fn settle_state(&self, state: &mut State) {
         while let Some((at, entry)) = state.waiting.pop_first() {
-            let current = state.end + state.pending.len() as u64;
+            let current = state.put_end();
             let missing = at.saturating_sub(current) / ENTRY;
             let (topic, queue_id) = (&self.topic, self.queue_id);
             if at < current || entry.physical_offset < state.physical_end {
@@ -213,31 +227,49 @@ impl Queue {
     /// Lets an empty queue start in the middle: fillers stand before the first entry.
     fn start_at(&self, state: &mut State, at: u64) {
         let start = at - at % self.file_size;
-        (state.first, state.files_end, state.end, state.min) = (start, start, start, at);
+        (state.first, state.files_end, state.min) = (start, start, at);
+        (state.end, state.written) = (start, start);
         for _ in 0..(at - start) / ENTRY {
             FILLER.encode(&mut state.pending);
         }
     }
 
-    /// Writes the pending entries, rolling to new files as needed.
-    pub(super) fn write_pending(
+    /// Shows what was put to readers; it is written later, by [`Queue::write_shown`].
+    pub(super) fn show(&self) -> Shown {
+        let mut state = self.state.lock();
+        state.used = true;
+        let was_clean = state.dirty_from.is_none() && state.written == state.end;
+        state.end = state.put_end();
+        Shown {
+            newly_dirty: was_clean && !state.forgotten,
+            is_much: state.pending.len() >= PENDING_BYTES,
+        }
+    }
+
+    /// Writes the entries that readers see, rolling to new files as needed.
+    pub(super) fn write_shown(
         &self,
         disk: &Disk,
         folder: impl Fn() -> PathBuf,
-    ) -> Result<Written, StoreError> {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        state.used = true;
-        let newly_dirty = state.dirty_from.is_none() && !state.forgotten;
+    ) -> Result<(), StoreError> {
+        self.write_state(&mut self.state.lock(), disk, folder)
+    }
+
+    fn write_state(
+        &self,
+        state: &mut State,
+        disk: &Disk,
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<(), StoreError> {
         let mut done = 0;
         let outcome = loop {
-            let rest = &state.pending[done..];
-            if rest.is_empty() || state.forgotten {
+            let left = state.end - state.written;
+            if left == 0 || state.forgotten {
                 break Ok(());
             }
-            let start = state.end - state.end % self.file_size;
-            let in_file = state.end - start;
-            let len = rest.len().min((self.file_size - in_file) as usize);
+            let start = state.written - state.written % self.file_size;
+            let in_file = state.written - start;
+            let len = left.min(self.file_size - in_file) as usize;
             let range = (start, in_file, len as u64);
             if let Err(error) = self.prepare(disk, state, range, &folder) {
                 break Err(error);
@@ -248,16 +280,16 @@ impl Queue {
             if let Err(error) = disk.write_all_at(file, path, part, in_file) {
                 break Err(error);
             }
-            state.dirty_from.get_or_insert(state.end);
-            state.end += len as u64;
+            state.dirty_from.get_or_insert(state.written);
+            state.written += len as u64;
             done += len;
         };
         state.pending.drain(..done);
-        if state.pending.is_empty() && state.pending.capacity() > 64 * ENTRY_BYTES {
+        if state.pending.is_empty() && state.pending.capacity() > PENDING_BYTES {
             // What one large round needed is not kept by a queue that may fall idle.
             state.pending = Vec::new();
         }
-        outcome.map(|()| Written { newly_dirty })
+        outcome
     }
 
     /// Opens or creates the file to be written and makes sure that the blocks exist.
@@ -305,8 +337,14 @@ impl Queue {
         let wanted = (max_entries as u64).saturating_mul(ENTRY);
         let end = state.end.min(at.saturating_add(wanted));
         while at < end {
+            if at >= state.written {
+                let range = (at - state.written) as usize..(end - state.written) as usize;
+                let part = state.pending.get(range).unwrap_or_default();
+                out.extend(part.chunks_exact(ENTRY_BYTES).filter_map(QueueEntry::decode));
+                return Ok(());
+            }
             let (start, in_file) = (at - at % self.file_size, at % self.file_size);
-            let len = (end - at).min(self.file_size - in_file) as usize;
+            let len = (end.min(state.written) - at).min(self.file_size - in_file) as usize;
             let file = self.reader(&mut state, start, &folder)?;
             let mut buffer = [0; FIRST_CHUNK_BYTES];
             let part = &mut buffer[..len.min(FIRST_CHUNK_BYTES)];
@@ -393,7 +431,7 @@ impl Queue {
                 chunk.resize(CHUNK_BYTES, 0);
             }
         }
-        state.end = at;
+        (state.end, state.written) = (at, at);
         state.physical_end = last;
         state.min = state.min.min(state.end);
         if self.has_data_behind(&mut state, folder)? {
@@ -409,7 +447,8 @@ impl Queue {
                 state.first += self.file_size;
             }
             let start = at - at % self.file_size;
-            (state.first, state.files_end, state.end, state.min) = (start, start, start, start);
+            (state.first, state.files_end, state.min) = (start, start, start);
+            (state.end, state.written) = (start, start);
             (state.reader, state.physical_end) = (None, 0);
         }
         Ok(state.physical_end)
@@ -475,6 +514,7 @@ impl Queue {
             if state.physical_end <= physical_end {
                 return Ok(());
             }
+            self.write_state(&mut state, disk, || folder.to_path_buf())?;
             (state.end, state.min)
         };
         let old_end = end;
@@ -491,7 +531,7 @@ impl Queue {
         }
         let mut state = self.state.lock();
         self.clear(disk, folder, end, old_end)?;
-        (state.end, state.physical_end) = (end, kept);
+        (state.end, state.written, state.physical_end) = (end, end, kept);
         state.dirty_from = None;
         // An entry that points behind the log may be a damaged one of a message that is there.
         state.damaged = true;
@@ -628,15 +668,15 @@ impl Queue {
         timestamp_ms: i64,
         time_of: impl Fn(&QueueEntry) -> Option<i64>,
     ) -> Result<i64, StoreError> {
-        let (min, end, first, files_end) = {
+        let (min, end, first) = {
             let state = self.state.lock();
-            (state.min, state.end, state.first, state.files_end)
+            (state.min, state.end, state.first)
         };
         if min >= end {
             return Ok(0);
         }
         let mut start = first;
-        let has_next = |start: u64| start + self.file_size < files_end.min(end);
+        let has_next = |start: u64| start + self.file_size < end;
         while has_next(start)
             && modified_ms(&files::path(folder, start))
                 .is_some_and(|ms| ms + FILE_TIME_LAG_MS < timestamp_ms)
@@ -671,7 +711,7 @@ impl Queue {
         Ok((chosen / ENTRY) as i64)
     }
 
-    /// Brings what was written to the medium; true if a name is new and must be synced too.
+    /// Brings what readers see to the medium; true if a name is new and must be synced too.
     pub(super) fn sync(
         &self,
         disk: &Disk,
@@ -679,6 +719,7 @@ impl Queue {
     ) -> Result<bool, StoreError> {
         let (from, written, closed, new_name) = {
             let mut state = self.state.lock();
+            self.write_state(&mut state, disk, &folder)?;
             let Some(from) = state.dirty_from else { return Ok(false) };
             let written = match &state.writer {
                 Some((start, file)) => {

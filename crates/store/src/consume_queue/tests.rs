@@ -23,6 +23,7 @@ fn fill(queues: &ConsumeQueues, topic: &str, numbers: std::ops::Range<i64>) {
         queues.put(topic, 0, number, entry(number));
     }
     queues.end_round().unwrap();
+    queues.flush().unwrap();
 }
 
 #[test]
@@ -34,6 +35,8 @@ fn entries_lie_on_disk_as_the_contract_says() {
     assert_eq!(queues.bounds("T1", 2), Some((0, 0)), "not visible before the round ends");
     queues.end_round().unwrap();
     assert_eq!(queues.bounds("T1", 2), Some((0, 1)));
+    assert_eq!(all(&queues, "T1", 2), [written]);
+    queues.flush().unwrap();
     let file = std::fs::read(root.path().join("consumequeue/T1/2/00000000000000000000")).unwrap();
     assert_eq!(file.len() as u64, FILE_SIZE);
     assert_eq!(
@@ -140,8 +143,8 @@ fn idle_queues_keep_no_file_open() {
         queues.put("T", queue_id, 0, entry(i64::from(queue_id) + 1));
     }
     queues.end_round().unwrap();
-    assert_eq!(open(), 20);
     queues.flush().unwrap();
+    assert_eq!(open(), 20);
     queues.close_idle();
     queues.close_idle();
     assert_eq!(open(), 0);
@@ -185,6 +188,7 @@ fn a_file_with_another_name_fails_the_load() {
 enum Step {
     Put(u8),
     EndRound,
+    Flush,
     Reload,
     Truncate(u8),
     Replay(u8),
@@ -194,6 +198,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (1u8..9).prop_map(Step::Put),
         3 => Just(Step::EndRound),
+        1 => Just(Step::Flush),
         1 => Just(Step::Reload),
         1 => (0u8..6).prop_map(Step::Truncate),
         1 => (1u8..6).prop_map(Step::Replay),
@@ -219,8 +224,10 @@ proptest! {
                     }
                 }
                 Step::EndRound => queues.end_round().unwrap(),
+                Step::Flush => queues.flush().unwrap(),
                 Step::Reload => {
                     queues.end_round().unwrap();
+                    queues.flush().unwrap();
                     queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
                     let end = queues.recover(&(0..i64::MAX)).unwrap();
                     prop_assert_eq!(end, model.len() as i64 * 100);
