@@ -9,7 +9,7 @@ config_table! {
         /// Where the distribution lies.
         rocketmq_home: Option<String> = "rocketmqHome", home::rocketmq_home(), shown("ROCKETMQ_HOME");
         /// Name servers, `host:port;host:port`.
-        namesrv_addr: Option<String> = "namesrvAddr", namesrv_from_env(), shown("NAMESRV_ADDR"), important;
+        namesrv_addr: Option<String> = "namesrvAddr", namesrv_from_env(), shown("NAMESRV_ADDR"), important, reloadable;
         /// Address that clients are told.
         broker_ip1: String = "brokerIP1", host::local_address(), shown("local address"), important;
         /// Address that slaves are told.
@@ -25,7 +25,7 @@ config_table! {
         /// Queues of the topic that auto-created ones inherit from.
         default_topic_queue_nums: i32 = "defaultTopicQueueNums", 8;
         /// Creates topics when messages are sent to them.
-        auto_create_topic_enable: bool = "autoCreateTopicEnable", true, important;
+        auto_create_topic_enable: bool = "autoCreateTopicEnable", true, important, reloadable;
         /// Gives the topic named like the cluster its 16 queues.
         cluster_topic_enable: bool = "clusterTopicEnable", true;
         /// Gives the topic named like the broker its permissions.
@@ -105,15 +105,15 @@ config_table! {
         /// Unused, as in Java.
         max_delay_time: i32 = "maxDelayTime", 40;
         /// Region that answers to sends name.
-        region_id: String = "regionId", "DefaultRegion";
+        region_id: String = "regionId", "DefaultRegion", reloadable;
         /// How long a registration may take, ms.
-        register_broker_timeout_mills: i32 = "registerBrokerTimeoutMills", 6000;
+        register_broker_timeout_mills: i32 = "registerBrokerTimeoutMills", 6000, reloadable;
         /// Sends slow consumers to the slaves.
         slave_read_enable: bool = "slaveReadEnable", false, reloadable;
         /// Disables groups that fall too far behind.
-        disable_consume_if_consumer_read_slowly: bool = "disableConsumeIfConsumerReadSlowly", false;
+        disable_consume_if_consumer_read_slowly: bool = "disableConsumeIfConsumerReadSlowly", false, reloadable;
         /// How far that is, bytes.
-        consumer_fallbehind_threshold: i64 = "consumerFallbehindThreshold", 17179869184;
+        consumer_fallbehind_threshold: i64 = "consumerFallbehindThreshold", 17179869184, reloadable;
         /// Refuses requests while the store is stuck.
         broker_fast_failure_enable: bool = "brokerFastFailureEnable", true, reloadable;
         /// Accepted for Java's sake: requests do not queue here.
@@ -127,7 +127,7 @@ config_table! {
         /// Refuses sends before this time, epoch ms.
         start_accept_send_request_time_stamp: i64 = "startAcceptSendRequestTimeStamp", 0, reloadable;
         /// Tells producers whether to trace.
-        trace_on: bool = "traceOn", true;
+        trace_on: bool = "traceOn", true, reloadable;
         /// Computes filter bit maps at dispatch.
         enable_calc_filter_bit_map: bool = "enableCalcFilterBitMap", false;
         /// Consumers that a filter bit map is sized for.
@@ -135,29 +135,29 @@ config_table! {
         /// Error rate of filter bit maps, percent.
         max_error_rate_of_bloom_filter: i32 = "maxErrorRateOfBloomFilter", 20;
         /// Ms after which filter data of a dead group is dropped.
-        filter_data_clean_time_span: i64 = "filterDataCleanTimeSpan", 86400000;
+        filter_data_clean_time_span: i64 = "filterDataCleanTimeSpan", 86400000, reloadable;
         /// Filters retry topics by the original subscription.
-        filter_support_retry: bool = "filterSupportRetry", false;
+        filter_support_retry: bool = "filterSupportRetry", false, reloadable;
         /// Allows SQL92 subscriptions.
-        enable_property_filter: bool = "enablePropertyFilter", false;
+        enable_property_filter: bool = "enablePropertyFilter", false, reloadable;
         /// Compresses registrations.
-        compressed_register: bool = "compressedRegister", false;
+        compressed_register: bool = "compressedRegister", false, reloadable;
         /// Registers without asking whether anything changed.
-        force_register: bool = "forceRegister", true;
+        force_register: bool = "forceRegister", true, reloadable;
         /// Ms between registrations, 10000 to 60000.
-        register_name_server_period: i32 = "registerNameServerPeriod", 30000;
+        register_name_server_period: i32 = "registerNameServerPeriod", 30000, reloadable;
         /// Age at which a half message is checked first, ms.
-        transaction_time_out: i64 = "transactionTimeOut", 6000, important;
+        transaction_time_out: i64 = "transactionTimeOut", 6000, important, reloadable;
         /// Checks before a half message is given up.
-        transaction_check_max: i32 = "transactionCheckMax", 15, important;
+        transaction_check_max: i32 = "transactionCheckMax", 15, important, reloadable;
         /// Ms between checks.
-        transaction_check_interval: i64 = "transactionCheckInterval", 60000, important;
+        transaction_check_interval: i64 = "transactionCheckInterval", 60000, important, reloadable;
         /// Checks access keys and permissions.
         acl_enable: bool = "aclEnable", false, important;
         /// Stores replies beside pushing them.
-        store_reply_message_enable: bool = "storeReplyMessageEnable", true;
+        store_reply_message_enable: bool = "storeReplyMessageEnable", true, reloadable;
         /// Drops statistics of deleted topics and groups.
-        auto_delete_unused_stats: bool = "autoDeleteUnusedStats", false;
+        auto_delete_unused_stats: bool = "autoDeleteUnusedStats", false, reloadable;
     }
 }
 

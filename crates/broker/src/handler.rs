@@ -56,7 +56,6 @@ impl Handler {
             RequestCode::VIEW_BROKER_STATS_DATA => admin::view_stats,
             RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset,
             RequestCode::RESUME_CHECK_HALF_MESSAGE => transaction::resume_check,
-            RequestCode::UPDATE_BROKER_CONFIG => settings::update,
             RequestCode::GET_BROKER_CLUSTER_ACL_CONFIG => acl::config,
             _ => return None,
         };
@@ -94,6 +93,7 @@ impl RequestHandler for Handler {
             RequestCode::REGISTER_FILTER_SERVER => filter_server::register(context, call),
             RequestCode::UPDATE_AND_CREATE_TOPIC => topic::update(context, call),
             RequestCode::GET_BROKER_CONFIG => settings::get(context, call),
+            RequestCode::UPDATE_BROKER_CONFIG => settings::update(context, call),
             RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => {
                 admin::consumer_status(context, call);
             }

@@ -73,6 +73,11 @@ const INERT: &[(&str, &str)] = &[
     ("flushConsumeQueueLeastPages", "consume queues are flushed by time"),
 ];
 
+/// Why a key has no effect, if it has none.
+pub(crate) fn why(key: &str) -> Option<&'static str> {
+    INERT.iter().find(|(inert, _)| *inert == key).map(|(_, why)| *why)
+}
+
 /// Those that are set to other than their defaults, with value and reason.
 pub(crate) fn set_in_vain(settings: &Settings) -> Vec<(&'static str, String, &'static str)> {
     let defaults = crate::cli::default_settings();

@@ -308,7 +308,12 @@ impl Processor {
     ) -> Handled {
         if !frame.body().is_empty() {
             let changes = Properties::parse(frame.body());
-            self.state.config.lock().update(&changes).map_err(failed)?;
+            let restart = self.state.config.lock().update(&changes).map_err(failed)?;
+            if !restart.is_empty() {
+                let remark = format!("in effect after a restart: {}", restart.join(", "));
+                answer(call, Response::success().remark(&remark));
+                return Ok(());
+            }
         }
         answer(call, Response::success());
         Ok(())
@@ -340,9 +345,11 @@ impl LiveConfig {
         wire_text(self.entries())
     }
 
-    /// Sets the keys that exist already, then rewrites the file. Nothing changes if a value does
-    /// not fit.
-    fn update(&mut self, changes: &Properties) -> Result<(), String> {
+    /// Sets the keys that exist already, then writes the file, whose comments and order stay.
+    /// Nothing changes if a value does not fit. Returns the keys that wait for a restart.
+    fn update(&mut self, changes: &Properties) -> Result<Vec<String>, String> {
+        let mut written = Vec::new();
+        let mut restart = Vec::new();
         let mut namesrv = self.namesrv.clone();
         let (mut netty, mut probe) = (self.netty.clone(), self.probe.clone());
         let mut extra = self.extra.clone();
@@ -351,6 +358,10 @@ impl LiveConfig {
                 | netty.set(key, value).map_err(|error| error.to_string())?
                 | probe.set(key, value).map_err(|error| error.to_string())?;
             if known || extra.contains_key(key) {
+                written.push((key, value));
+                if known && value != self.value(key) && !self.is_reloadable(key) {
+                    restart.push(key.to_string());
+                }
                 tracing::info!(target: LOGGER, "Replace, key: {key}, value: {} -> {value}", self.value(key));
             }
             if !known && extra.contains_key(key) {
@@ -358,12 +369,25 @@ impl LiveConfig {
             }
         }
         (self.namesrv, self.netty, self.probe, self.extra) = (namesrv, netty, probe, extra);
-        let mut file = Properties::new();
-        for (key, value) in self.entries() {
-            file.set(&key, &value);
-        }
         let path = std::path::Path::new(&self.namesrv.config_store_path);
-        rocketmq_common::durable::replace(path, &file.to_file_bytes()).map_err(|e| e.to_string())
+        let file = match Properties::from_file(path) {
+            Ok(mut file) => {
+                written.iter().for_each(|(key, value)| file.set(key, value));
+                file
+            }
+            Err(_) => {
+                let mut file = Properties::new();
+                self.entries().iter().for_each(|(key, value)| file.set(key, value));
+                file
+            }
+        };
+        let replaced = rocketmq_common::durable::replace(path, &file.to_file_bytes());
+        replaced.map_err(|error| error.to_string())?;
+        Ok(restart)
+    }
+
+    fn is_reloadable(&self, key: &str) -> bool {
+        self.namesrv.keys().iter().any(|info| info.name == key && info.reloadable)
     }
 
     fn value(&self, key: &str) -> String {

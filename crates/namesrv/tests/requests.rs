@@ -267,6 +267,14 @@ async fn configuration_is_read_and_changed() {
     let body = b"orderMessageEnable=maybe\n".to_vec();
     let refused = ns.ask_with(RequestCode::UPDATE_NAMESRV_CONFIG, &[], body).await;
     assert_eq!(refused.code, 1, "{:?}", refused.remark());
+    // A file that is there keeps its comments, and gets what was changed only.
+    let file = ns.folder.path().join("namesrv.properties");
+    std::fs::write(&file, "# ours\norderMessageEnable = true\n").unwrap();
+    let body = b"orderMessageEnable=false\nlistenPort=1\n".to_vec();
+    let answer = ns.ask_with(RequestCode::UPDATE_NAMESRV_CONFIG, &[], body).await;
+    assert_eq!(answer.remark().as_deref(), Some("in effect after a restart: listenPort"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, "# ours\norderMessageEnable=false\nlistenPort=1\n");
 }
 
 #[tokio::test]

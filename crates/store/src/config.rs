@@ -150,7 +150,7 @@ config_table! {
         /// Delay of each level, counted from 1 (units s, m, h, d).
         message_delay_level: String = "messageDelayLevel", DEFAULT_DELAY_LEVELS, shown("1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h");
         /// Ms between writes of delayOffset.json.
-        flush_delay_offset_interval: i64 = "flushDelayOffsetInterval", 10_000;
+        flush_delay_offset_interval: i64 = "flushDelayOffsetInterval", 10_000, reloadable;
         /// Delete segments that are not expired when the disk is nearly full.
         clean_file_forcibly_enable: bool = "cleanFileForciblyEnable", true, important, reloadable;
         /// Write the next segment's blocks ahead of their use (always done under SYNC_FLUSH).

@@ -204,7 +204,12 @@ pub(crate) fn topic_of(
         return Ok(config);
     }
     let (base, queues) = (&*header.default_topic, header.default_topic_queue_nums);
-    if let Some(config) = context.topics.inherited(topic, base, queues, header.unit_mode) {
+    // The setting may have changed since the base topic was made.
+    let may_inherit =
+        base != topic::AUTO_CREATE || context.settings().broker.auto_create_topic_enable;
+    if may_inherit
+        && let Some(config) = context.topics.inherited(topic, base, queues, header.unit_mode)
+    {
         return Ok(ensure_topic(context, config));
     }
     if topic.starts_with(RETRY_PREFIX) {

@@ -43,7 +43,10 @@ async fn a_change_acts_and_is_written() {
     let broker = Fixture::start().await;
     let (version, _) = broker.shown().await;
     let answer = broker.update("brokerPermission=2\nfileReservedTime=48\nnoSuchKey=1\n").await;
-    assert_eq!((answer.code, answer.remark()), (0, None));
+    assert_eq!(
+        (answer.code, answer.remark().as_deref()),
+        (0, Some("unknown and not set: noSuchKey"))
+    );
     let (changed, shown) = broker.shown().await;
     assert_ne!(version, changed);
     assert_eq!(shown.get("brokerPermission"), Some("2"));
@@ -87,5 +90,41 @@ async fn settings_that_act_at_once() {
     let mut sent = message("T", "0");
     sent.body = &body;
     assert_eq!(broker.peer.send(&sent).await.code, 13);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn the_answer_names_what_has_no_effect_yet() {
+    let broker = Fixture::start().await;
+    let answer = broker.update("regionId=here\nlistenPort=10000\nhighSpeedMode=true\n").await;
+    let text = "in effect after a restart: listenPort; \
+        without effect: highSpeedMode (nothing uses it, in Java neither)";
+    assert_eq!((answer.code, answer.remark().as_deref()), (0, Some(text)));
+    // As it was: there is nothing to say.
+    let answer = broker.update("highSpeedMode=true").await;
+    assert_eq!((answer.code, answer.remark().as_deref()), (0, None));
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn the_file_keeps_its_comments_and_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.properties");
+    std::fs::write(&file, "# ours\nregionId = there\n\n! why\nbrokerName=broker-a\n").unwrap();
+    let broker = Fixture::inside(folder, |_| {}).await;
+    assert_eq!(broker.update("regionId=here\nfileReservedTime=48\n").await.remark(), None);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, "# ours\nregionId=here\n\n! why\nbrokerName=broker-a\nfileReservedTime=48\n");
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn topics_are_created_or_not_as_the_setting_says_now() {
+    let broker = Fixture::with(|settings| settings.broker.auto_create_topic_enable = false).await;
+    assert_eq!(broker.peer.send(&message("New", "0")).await.code, 17);
+    assert_eq!(broker.update("autoCreateTopicEnable=true").await.remark(), None);
+    assert_eq!(broker.peer.send(&message("New", "0")).await.code, 0);
+    assert_eq!(broker.update("autoCreateTopicEnable=false").await.remark(), None);
+    assert_eq!(broker.peer.send(&message("Another", "0")).await.code, 17);
     broker.stop().await;
 }

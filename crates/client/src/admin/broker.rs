@@ -29,16 +29,17 @@ impl AdminClient {
         Ok(Properties::parse(frame.body()))
     }
 
-    /// Changes one entry of a broker's configuration.
+    /// Changes one entry of a broker's configuration; what our broker says of its effect.
     pub async fn update_broker_config(
         &self,
         address: &str,
         key: &str,
         value: &str,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Option<String>, ClientError> {
         let body = Bytes::from(properties::wire_text([(key, value)]));
         let code = RequestCode::UPDATE_BROKER_CONFIG;
-        self.0.ask(address, code, &NoFields, body.into()).await.map(drop)
+        let frame = self.0.ask(address, code, &NoFields, body.into()).await?;
+        Ok(frame.remark().map(Into::into))
     }
 
     /// Rates of one statistic of a broker.

@@ -99,18 +99,29 @@ async fn update_broker_config(session: &Session) -> Result<(), Failure> {
     let (key, value) = (session.given.text("k"), session.given.text("v"));
     if session.given.has("b") {
         for address in session.targets().await? {
-            session.admin.update_broker_config(&address, key, value).await?;
+            let effect = session.admin.update_broker_config(&address, key, value).await?;
             outln!("update broker config success, {address}");
+            tell(effect);
         }
         return Ok(());
     }
     for address in session.targets().await? {
         match session.admin.update_broker_config(&address, key, value).await {
-            Ok(()) => outln!("update broker config success, {address}"),
+            Ok(effect) => {
+                outln!("update broker config success, {address}");
+                tell(effect);
+            }
             Err(error) => session.complain(error),
         }
     }
     Ok(())
+}
+
+/// What a broker says beside success, for people only: scripts read standard output.
+fn tell(effect: Option<String>) {
+    if let Some(effect) = effect {
+        eprintln!("Hint: {effect}");
+    }
 }
 
 async fn get_broker_config(session: &Session) -> Result<(), Failure> {
