@@ -234,7 +234,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Driver<R, W> {
                     self.handler.handle(Call { frame, connection, out, answered });
                 }
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(CloseReason::Exception(error.to_string())),
+                Err(error) => {
+                    let mut what = error.to_string();
+                    if self.input.first() == Some(&tls::HANDSHAKE) {
+                        what += "; it looks like TLS, which this port does not take \
+                            (tls.server.mode=disabled)";
+                    }
+                    break Err(CloseReason::Exception(what));
+                }
             }
         };
         if requests > 0 {

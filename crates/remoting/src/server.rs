@@ -220,9 +220,6 @@ fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// First byte of a TLS handshake. No plain frame starts with it: it would be too long.
-const TLS_HANDSHAKE: u8 = 0x16;
-
 async fn serve(
     stream: TcpStream,
     connection: Arc<Connection>,
@@ -257,7 +254,7 @@ async fn serve_stream(
         Ok(Err(error)) => return Err(error),
         Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was sent")),
     }
-    match (first[0] == TLS_HANDSHAKE, acceptor) {
+    match (first[0] == tls::HANDSHAKE, acceptor) {
         (true, Some(acceptor)) => {
             let accepting = acceptor.accept(stream).into_fallible();
             let handshake = tokio::time::timeout(driver.idle_timeout, accepting);

@@ -181,6 +181,18 @@ async fn the_settings_as_they_are_encrypt_without_any_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_port_without_tls_says_so_on_both_sides() {
+    let logged = log();
+    let mut settings = TlsSettings::default();
+    settings.mode = TlsMode::Disabled;
+    let server = start(&settings);
+    let client = client(Some(&TlsSettings::default()));
+    let text = ask(&client, &server.local().to_string()).await.unwrap_err().to_string();
+    assert!(text.contains("it takes no TLS (tls.server.mode=disabled)"), "{text}");
+    logged.wait_for(&["it looks like TLS, which this port does not take"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_arrive_whole_in_both_directions() {
     let server = start(&TlsSettings::default());
     let client = client(Some(&TlsSettings::default()));

@@ -16,6 +16,9 @@ pub use error::TlsError;
 pub(crate) use error::explained;
 pub use server::ServerTls;
 
+/// First byte of a TLS handshake. No plain frame starts with it: it would be too long.
+pub(crate) const HANDSHAKE: u8 = 0x16;
+
 /// Where Java looks for the settings unless told otherwise.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/rocketmq/tls.properties";
 
