@@ -8,7 +8,7 @@ mod push;
 mod rebalance;
 mod worker;
 
-pub use allocate::average as allocate_averagely;
+pub use allocate::{Allocation, RoomOf};
 pub use pull::{PullConsumer, PullOutcome, PullStatus};
 pub use push::{ConsumeStatus, Delivery, OrderlyStatus, PushConsumer, PushConsumerBuilder};
 

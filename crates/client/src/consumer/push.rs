@@ -36,6 +36,7 @@ use rocketmq_protocol::topic::RETRY_PREFIX;
 use rocketmq_protocol::version;
 use tokio::sync::{Notify, Semaphore};
 
+use super::allocate::Allocation;
 use super::offsets::Offsets;
 use super::process_queue::ProcessQueue;
 use super::rebalance;
@@ -96,6 +97,7 @@ pub(super) struct Options {
     pub(super) queue_bytes_max: usize,
     pub(super) span_max: i64,
     pub(super) max_reconsume_times: i32,
+    pub(super) allocation: Allocation,
 }
 
 /// Settings of a push consumer to be started.
@@ -171,6 +173,12 @@ impl PushConsumerBuilder {
     /// Deliveries before a message goes to the dead letters; the broker's setting otherwise.
     pub fn max_reconsume_times(mut self, times: i32) -> Self {
         self.options.max_reconsume_times = times;
+        self
+    }
+
+    /// How the members share the queues; averagely. All members must use the same one.
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.options.allocation = allocation;
         self
     }
 
@@ -299,6 +307,7 @@ impl PushConsumer {
                 queue_bytes_max: 100 << 20,
                 span_max: 2000,
                 max_reconsume_times: -1,
+                allocation: Allocation::default(),
             },
             subscriptions: Vec::new(),
             listener: None,

@@ -10,7 +10,6 @@ use rocketmq_protocol::body::{LockBatchBody, LockOkBody, MessageModel};
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::{NoFields, RequestCode};
 
-use super::allocate;
 use super::process_queue::ProcessQueue;
 use super::push::{Inner, Owned};
 use super::worker;
@@ -65,7 +64,8 @@ async fn rebalance_topic(inner: &Arc<Inner>, topic: &str) -> Result<bool, Client
                 inner.instance.heartbeat().await;
                 return Ok(false);
             }
-            allocate::average(me, &route.subscribe, &members).into_iter().collect()
+            let strategy = &inner.options.allocation;
+            strategy.share(me, &route.subscribe, &members).into_iter().collect()
         }
     };
     leave(inner, topic, &mine).await;

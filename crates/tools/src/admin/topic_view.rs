@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rocketmq_client::consumer::allocate_averagely;
+use rocketmq_client::consumer::Allocation;
 use rocketmq_common::{clock, fastjson, java};
 use rocketmq_protocol::body::TopicRouteData;
 use rocketmq_protocol::message::MessageQueue;
@@ -213,7 +213,7 @@ async fn topic_list(session: &Session) -> Result<(), Failure> {
 
 /// Queues by the address that would consume them, in Java's order.
 #[derive(Serialize)]
-struct Allocation {
+struct Shares {
     #[serde(serialize_with = "as_map")]
     result: Vec<(String, Vec<MessageQueue>)>,
 }
@@ -240,9 +240,9 @@ async fn allocate_mq(session: &Session) -> Result<(), Failure> {
     }
     // Java does not sort them here as its consumers do, but takes them as a hash set has them.
     java::sort_by_hash(&mut queues, MessageQueue::java_hash);
-    let share = |member: &String| allocate_averagely(member, &queues, &members);
+    let share = |member: &String| Allocation::Averagely.share(member, &queues, &members);
     let mut result: Vec<_> = members.iter().map(|m| (m.clone(), share(m))).collect();
     java::sort_as_hash_map(&mut result, |(member, _)| member);
-    json(&Allocation { result });
+    json(&Shares { result });
     Ok(())
 }
