@@ -668,16 +668,18 @@ impl Queue {
         timestamp_ms: i64,
         time_of: impl Fn(&QueueEntry) -> Option<i64>,
     ) -> Result<i64, StoreError> {
-        let (min, end, first) = {
+        let (min, end, written, first) = {
             let state = self.state.lock();
-            (state.min, state.end, state.first)
+            (state.min, state.end, state.written, state.first)
         };
         if min >= end {
             return Ok(0);
         }
         let mut start = first;
         let has_next = |start: u64| start + self.file_size < end;
+        // The time of a file says nothing of entries that are not in it yet.
         while has_next(start)
+            && start + self.file_size <= written
             && modified_ms(&files::path(folder, start))
                 .is_some_and(|ms| ms + FILE_TIME_LAG_MS < timestamp_ms)
         {
