@@ -340,7 +340,8 @@ normalise() {
         consumerStatus-i*) sed -E '/^%RETRY%/d' | properties_sorted | sed -E '/#Consumer RT/,$s/ +[0-9.]+/ N/g; s/(last[A-Z][A-Za-z]*Timestamp=)[0-9]+/\1N/g' ;;
         checkMsgSendRT*) sed -E 's/[0-9.]+$/N/' ;;
         clusterRT*) sed -E 's/ +[0-9]+\.[0-9]+ +/ N /; s/\|[0-9]+$/|N/' | head -n 2 ;;
-        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E 's#=  .*(HOME|DIR|/).*#=  PATH#; s/([lL]istenPort +=  ).*/\1N/
+        # Keys of ours that Java does not have.
+        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E '/^metricsPromExporter/d; s#=  .*(HOME|DIR|/).*#=  PATH#; s/([lL]istenPort +=  ).*/\1N/
             # Computed at the start of the Java broker although nothing uses it there.
             s/(bitMapLengthConsumeQueueExt +=  ).*/\1N/' ;;
         export*.json.out) LC_ALL=C sort | sed -E 's/,$//; s/("[a-zA-Z]*(Tps|DiskRatio|AverageSize|Num|Version)":).*/\1N/; s/("counter":).*/\1N/' ;;
