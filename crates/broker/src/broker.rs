@@ -14,7 +14,9 @@ use rocketmq_protocol::SerializeType;
 use rocketmq_remoting::probe::Probe;
 use rocketmq_remoting::tls::{ClientTls, ServerTls, TlsMode, TlsSettings};
 use rocketmq_remoting::{Server, ServerOptions};
+use rocketmq_replication::Replicas;
 use rocketmq_store::{BrokerRole, Disk, MessageStore, StoreError};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval_at, sleep, timeout};
 
@@ -31,12 +33,14 @@ use crate::processor::{acl, pull};
 use crate::protect;
 use crate::schedule::Schedule;
 use crate::topics::Topics;
-use crate::{LOGGER, address_server, inert};
+use crate::{LOGGER, address_server, inert, metadata};
 
 /// The thread that Java runs timers on.
 const TIMER: &str = "BrokerControllerScheduledThread1";
 /// How often waiting pulls are looked through for those whose time is up.
 const HOLD_SWEEP: Duration = Duration::from_secs(1);
+/// How often sends that wait for a slave are looked through for those whose time is up.
+const REPLICA_SWEEP: Duration = Duration::from_millis(100);
 /// How often groups are looked through for those that are too far behind.
 const PROTECT: Duration = Duration::from_secs(180);
 /// How often the file of access control is looked at.
@@ -67,7 +71,7 @@ pub struct BrokerSettings {
 pub enum BrokerError {
     /// A port cannot be bound.
     #[error(
-        "java.net.BindException: {source}: {address}; stop the process that listens there, or set another listenPort (the broker also uses listenPort-2)"
+        "java.net.BindException: {source}: {address}; stop the process that listens there, or set another listenPort (the broker also uses listenPort-2 and listenPort+1)"
     )]
     Bind {
         /// Where.
@@ -121,7 +125,13 @@ impl Broker {
         let schedule = Arc::new(schedule.map_err(BrokerError::Tables)?);
         let acl = load_acl(&start)?;
         let hold = Arc::new(PullHold::default());
-        let arrivals = Arrivals { hold: Arc::clone(&hold), schedule: Arc::clone(&schedule) };
+        let is_slave = settings.store.broker_role == BrokerRole::Slave;
+        let replicas = Arc::<Replicas>::default();
+        let arrivals = Arrivals {
+            hold: Arc::clone(&hold),
+            schedule: (!is_slave).then(|| Arc::clone(&schedule)),
+            replicas: Arc::clone(&replicas),
+        };
         let store =
             MessageStore::open_on(settings.store.clone(), Arc::new(arrivals), start.disk.clone())?;
         warn_of_missing_tables(&config, &store);
@@ -150,21 +160,34 @@ impl Broker {
             hold,
             schedule,
             outward,
+            replicas,
             acl,
         }));
         context.outward.attach(&context);
         store.start()?;
-        context.transactions.load(&context);
-        let servers = match bind(&start, &context, port, tls) {
-            Ok(servers) => servers,
+        if !is_slave {
+            context.transactions.load(&context);
+        }
+        let bound = match bind(&start, &context, port, tls) {
+            Ok(servers) => bind_replication(&start, port).await.map(|slaves| (servers, slaves)),
+            Err(error) => Err(error),
+        };
+        let (servers, slaves) = match bound {
+            Ok(bound) => bound,
             Err(error) => {
                 store.shutdown();
                 return Err(error);
             }
         };
         log_services(context.acl.is_some());
-        let started = context.schedule.start(&context);
-        let started = started.and_then(|()| context.transactions.start(&context));
+        // A slave delivers and checks nothing: its master does.
+        let started = match is_slave {
+            true => Ok(()),
+            false => {
+                let started = context.schedule.start(&context);
+                started.and_then(|()| context.transactions.start(&context))
+            }
+        };
         if let Err(error) = started {
             context.schedule.stop();
             servers.iter().for_each(Server::shutdown);
@@ -172,7 +195,8 @@ impl Broker {
             return Err(BrokerError::Thread(error));
         }
         context.outward.register_all(&context, true).await;
-        let tasks = start_tasks(&context);
+        let mut tasks = start_tasks(&context);
+        tasks.extend(start_replication(&context, slaves));
         let connections = servers.iter().map(Server::connection_count).collect();
         let probed = BrokerProbe { context: Arc::clone(&context), connections };
         let probe = Probe::start(&context.settings().probe, Arc::new(probed));
@@ -203,6 +227,7 @@ impl Broker {
     pub async fn shutdown(self) {
         let context = &self.context;
         self.tasks.iter().for_each(JoinHandle::abort);
+        context.replicas.give_up();
         self.servers.iter().for_each(Server::stop_accepting);
         context.outward.unregister_all(context).await;
         pull::run_again(context, context.hold.take_all());
@@ -339,12 +364,7 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     let refuse = |text: &str| Err(BrokerError::Setting(text.to_string()));
     if settings.store.enable_dleger_commit_log {
         return refuse(
-            "enableDLegerCommitLog=true is not supported by this version; set it to false",
-        );
-    }
-    if settings.store.broker_role == BrokerRole::Slave {
-        return refuse(
-            "brokerRole=SLAVE is not supported by this version; set it to ASYNC_MASTER, or run the slave on Java",
+            "enableDLegerCommitLog=true is not supported by this version; set it to false. The modes there are: several masters (brokerRole=ASYNC_MASTER, each with a brokerName of its own), and masters with slaves (brokerRole=ASYNC_MASTER or SYNC_MASTER with brokerId=0, and brokerRole=SLAVE with brokerId=1 or more and the same brokerName)",
         );
     }
     if settings.broker.enable_calc_filter_bit_map {
@@ -399,6 +419,23 @@ fn bind(
         Err(error) => return Err(error),
     }
     Ok(servers)
+}
+
+/// The port for slaves. Java's is always listenPort + 1.
+async fn bind_replication(
+    start: &BrokerSettings,
+    port: u16,
+) -> Result<Option<TcpListener>, BrokerError> {
+    let ip = start.listen.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    let address = SocketAddr::new(ip, port.wrapping_add(1));
+    match rocketmq_replication::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if start.listen.is_some() => {
+            tracing::warn!(target: LOGGER, "the port for slaves is left out: {address}: {error}");
+            Ok(None)
+        }
+        Err(source) => Err(BrokerError::Bind { address, source }),
+    }
 }
 
 fn bind_one(
@@ -488,9 +525,11 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
         every(seconds(10), seconds(60), context, |context| {
             let behind = context.store.dispatch_behind_bytes();
             tracing::info!(target: LOGGER, thread = TIMER, "dispatch behind commit log {behind} bytes");
-            // No slave ever connects, so it is the whole log, as in Java.
-            let behind = context.store.max_physical_offset();
-            tracing::info!(target: LOGGER, thread = TIMER, "Slave fall behind master: {behind} bytes");
+            // Without a slave it is the whole log, as in Java.
+            if !context.is_slave() {
+                let behind = context.store.max_physical_offset() - context.replicas.reached();
+                tracing::info!(target: LOGGER, thread = TIMER, "Slave fall behind master: {behind} bytes");
+            }
         }),
         every(seconds(10), seconds(1), context, |_| {
             for queue in ["Send", "Pull", "Query", "Transaction"] {
@@ -521,8 +560,30 @@ fn start_tasks(context: &Arc<BrokerContext>) -> Vec<JoinHandle<()>> {
         tokio::spawn(sample_stats(Arc::clone(context))),
         tokio::spawn(log_stats(Arc::clone(context))),
         tokio::spawn(note_midnights(Arc::clone(context))),
-        tokio::spawn(persist_delay_offsets(Arc::clone(context))),
     ]
+}
+
+/// The tasks of replication: serving slaves, and following the master if this is a slave.
+fn start_replication(
+    context: &Arc<BrokerContext>,
+    slaves: Option<TcpListener>,
+) -> Vec<JoinHandle<()>> {
+    let store = || Arc::clone(&context.store);
+    let mut tasks = Vec::new();
+    if let Some(listener) = slaves {
+        let replicas = Arc::clone(&context.replicas);
+        tasks.push(tokio::spawn(rocketmq_replication::serve(listener, store(), replicas)));
+    }
+    if context.is_slave() {
+        let (own, master) = (Arc::clone(context), context.master.replication());
+        let appended = move || pull::run_ready(&own);
+        tasks.push(tokio::spawn(rocketmq_replication::follow(store(), master, appended)));
+        tasks.push(tokio::spawn(metadata::follow(Arc::clone(context))));
+    } else {
+        tasks.push(every(REPLICA_SWEEP, REPLICA_SWEEP, context, |c| c.replicas.expire()));
+        tasks.push(tokio::spawn(persist_delay_offsets(Arc::clone(context))));
+    }
+    tasks
 }
 
 async fn register_regularly(context: Arc<BrokerContext>) {

@@ -11,7 +11,8 @@ use rocketmq_common::properties::Properties;
 use rocketmq_protocol::body::DataVersion;
 use rocketmq_remoting::config::{NettyClientConfig, NettyServerConfig};
 use rocketmq_remoting::probe::ProbeConfig;
-use rocketmq_store::{MessageStore, MessageStoreConfig};
+use rocketmq_replication::Replicas;
+use rocketmq_store::{BrokerRole, MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
 use crate::consumers::Consumers;
@@ -20,6 +21,7 @@ use crate::filters::Filters;
 use crate::groups::Groups;
 use crate::hold::PullHold;
 use crate::locks::QueueLocks;
+use crate::master::Master;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
 use crate::producers::Producers;
@@ -111,6 +113,10 @@ pub struct BrokerContext {
     pub stats: BrokerStats,
     /// The way to the name servers.
     pub outward: Outward,
+    /// The slaves that follow this broker.
+    pub replicas: Arc<Replicas>,
+    /// The master that this broker follows, if it is a slave.
+    pub master: Master,
     /// Who may do what, when that is checked.
     pub acl: Option<Arc<AccessControl>>,
 }
@@ -127,12 +133,14 @@ pub(crate) struct Parts {
     pub(crate) hold: Arc<PullHold>,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) outward: Outward,
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) acl: Option<Arc<AccessControl>>,
 }
 
 impl BrokerContext {
     pub(crate) fn new(parts: Parts) -> BrokerContext {
         let stats = BrokerStats::new(&parts.settings.broker.broker_cluster_name);
+        let master = Master::new(parts.settings.store.ha_master_address.as_deref());
         BrokerContext {
             settings: RwLock::new(Arc::new(parts.settings)),
             store_host: parts.store_host,
@@ -150,6 +158,8 @@ impl BrokerContext {
             transactions: Arc::default(),
             stats,
             outward: parts.outward,
+            replicas: parts.replicas,
+            master,
             acl: parts.acl,
         }
     }
@@ -157,6 +167,11 @@ impl BrokerContext {
     /// The settings as they are now.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read())
+    }
+
+    /// Whether this broker follows another; its role does not change while it runs.
+    pub fn is_slave(&self) -> bool {
+        self.settings.read().store.broker_role == BrokerRole::Slave
     }
 
     /// Puts changed settings in force.

@@ -101,6 +101,11 @@ impl Groups {
         });
     }
 
+    /// Takes over a master's table; the file follows.
+    pub(crate) fn replace(&self, master: SubscriptionGroupWrapper) {
+        self.0.replace(master.data_version, master.subscription_group_table);
+    }
+
     /// Forgets a group; the file follows.
     pub fn delete(&self, group: &str) {
         match self.0.remove(group) {
@@ -121,6 +126,11 @@ impl Groups {
     /// Waits until the file holds every change.
     pub fn flush(&self) {
         self.0.flush();
+    }
+
+    /// State of the table.
+    pub(crate) fn version(&self) -> DataVersion {
+        self.0.version()
     }
 
     /// The whole table.

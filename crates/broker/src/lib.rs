@@ -18,6 +18,8 @@ mod handler;
 mod hold;
 mod inert;
 mod locks;
+mod master;
+mod metadata;
 mod metrics;
 mod offsets;
 mod outward;

@@ -108,6 +108,35 @@ impl Offsets {
         self.note_change();
     }
 
+    /// Takes over a master's offsets, but for those that consumers have moved further here since
+    /// `base`, what this table had when it was last in step: these stay, and are returned by topic,
+    /// group, queue and offset.
+    pub(crate) fn follow(
+        &self,
+        master: &OffsetsFile,
+        base: &OffsetsFile,
+    ) -> Vec<(String, String, i32, i64)> {
+        let mut ahead = Vec::new();
+        let mut table = self.table.write();
+        for (key, theirs) in &master.offset_table {
+            let Some((topic, group)) = key.split_once('@') else { continue };
+            let known = base.offset_table.get(key);
+            let queues = table.entry(topic.into()).or_default().entry(group.into()).or_default();
+            for (queue_id, offset) in theirs {
+                let own = queues.get(queue_id).copied();
+                let moved = own != known.and_then(|queues| queues.get(queue_id)).copied();
+                if let Some(own) = own.filter(|own| moved && own > offset) {
+                    ahead.push((topic.to_string(), group.to_string(), *queue_id, own));
+                } else {
+                    queues.insert(*queue_id, *offset);
+                }
+            }
+        }
+        drop(table);
+        self.note_change();
+        ahead
+    }
+
     /// After the change, never before it: [`Offsets::persist`] takes the mark and then the table,
     /// so a change that it does not see leaves its mark for the next time.
     fn note_change(&self) {
@@ -131,5 +160,38 @@ impl Offsets {
         }
         let text = fastjson::to_pretty(&self.snapshot()).map_err(io::Error::other)?;
         durable::replace(&self.path, text.as_bytes()).inspect_err(|_| self.note_change())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(offsets: &[(&str, i32, i64)]) -> OffsetsFile {
+        let mut table: BTreeMap<String, BTreeMap<i32, i64>> = BTreeMap::new();
+        for (key, queue_id, offset) in offsets {
+            table.entry(key.to_string()).or_default().insert(*queue_id, *offset);
+        }
+        OffsetsFile { offset_table: table }
+    }
+
+    #[test]
+    fn a_slave_follows_its_master_but_keeps_what_was_consumed_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Offsets::load(folder.path().join("o.json")).unwrap();
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(own.follow(&file(&[("T@G", 0, 5), ("T@G", 1, 5)]), &file(&[])).is_empty());
+        let base = own.snapshot();
+        own.commit(peer, "G", "T", 0, 9);
+        // The master restarts with an older offset of queue 0, and somebody reset queue 1.
+        let master = file(&[("T@G", 0, 4), ("T@G", 1, 2)]);
+        assert_eq!(own.follow(&master, &base), [("T".into(), "G".into(), 0, 9)]);
+        assert_eq!(own.of("G", "T"), BTreeMap::from([(0, 9), (1, 2)]));
+        // It was told, and leads again.
+        let told = file(&[("T@G", 0, 9), ("T@G", 1, 2)]);
+        assert!(own.follow(&told, &master).is_empty());
+        let reset = file(&[("T@G", 0, 0), ("T@G", 1, 2)]);
+        assert!(own.follow(&reset, &told).is_empty());
+        assert_eq!(own.get("G", "T", 0), Some(0));
     }
 }

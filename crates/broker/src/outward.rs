@@ -11,10 +11,11 @@ use rocketmq_protocol::body::{
 };
 use rocketmq_protocol::header::{
     BrokerIdentityRequestHeader, QueryDataVersionResponseHeader, RegisterBrokerRequestHeader,
+    RegisterBrokerResponseHeader,
 };
 use rocketmq_protocol::message::crc32;
 use rocketmq_protocol::topic::permission;
-use rocketmq_protocol::{RequestCode, ResponseCode};
+use rocketmq_protocol::{Frame, RequestCode, ResponseCode};
 use rocketmq_remoting::{
     Call, ClientOptions, RemotingClient, RemotingError, Request, RequestHandler,
 };
@@ -163,6 +164,7 @@ impl Outward {
     ) {
         let settings = context.settings();
         let mut order: Option<KvTable> = None;
+        let mut master: Option<(Option<String>, Option<String>)> = None;
         let mut is_missed = false;
         let mut calls = JoinSet::new();
         for server in self.servers() {
@@ -185,13 +187,22 @@ impl Outward {
             };
             self.registrations.lock().insert(server, done.is_ok());
             match done {
-                Ok(Some(table)) => drop(order.get_or_insert(table)),
+                Ok(Some(registered)) => {
+                    order = order.or(registered.order);
+                    // The one that knows the master counts.
+                    if master.as_ref().is_none_or(|(_, address)| address.is_none()) {
+                        master = Some((registered.replication, registered.master));
+                    }
+                }
                 Ok(None) => {}
                 Err(Missed) => is_missed = true,
             }
         }
         // A name server that missed changes takes the next ones for all there were.
         self.changed.lock().all_next = is_missed;
+        if let Some((replication, address)) = master {
+            context.master.told(replication, address);
+        }
         if let Some(table) = order {
             context.topics.set_ordered(&table.table);
         }
@@ -213,6 +224,15 @@ impl Outward {
                 }
             }
         }
+    }
+
+    /// Asks another broker.
+    pub(crate) async fn ask(
+        &self,
+        address: &str,
+        request: Request<'_>,
+    ) -> Result<Frame, RemotingError> {
+        self.client.invoke(address, request, SHORT_TIMEOUT).await
     }
 
     /// Closes the connections.
@@ -244,6 +264,16 @@ fn registered_topics(context: &BrokerContext) -> TopicConfigSerializeWrapper {
     topics
 }
 
+/// What a name server answers to a registration.
+struct Registered {
+    /// Its table of ordered topics.
+    order: Option<KvTable>,
+    /// Where the master's commit log is to be had; it answers that to slaves only.
+    replication: Option<String>,
+    /// The master's address; likewise.
+    master: Option<String>,
+}
+
 /// One registration with one name server.
 struct Registration {
     client: Arc<RemotingClient>,
@@ -256,16 +286,16 @@ struct Registration {
 }
 
 impl Registration {
-    /// Returns the table of ordered topics that the name server has.
-    async fn run(self) -> Result<Option<KvTable>, Missed> {
+    /// Returns what the name server answered, if it had to be told.
+    async fn run(self) -> Result<Option<Registered>, Missed> {
         if self.ask_first && !self.is_changed().await {
             return Ok(None);
         }
         let broker = &self.settings.broker;
         match self.register().await {
-            Ok(order) => {
+            Ok(registered) => {
                 tracing::info!(target: LOGGER, thread = THREAD, "register broker[{}]to name server {} OK", broker.broker_id, self.server);
-                Ok(order)
+                Ok(Some(registered))
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, thread = THREAD, "registerBroker Exception, {}, {error}", self.server);
@@ -287,7 +317,7 @@ impl Registration {
         }
     }
 
-    async fn register(&self) -> Result<Option<KvTable>, String> {
+    async fn register(&self) -> Result<Registered, String> {
         let broker = &self.settings.broker;
         let body = RegisterBrokerBody {
             filter_server_list: Some(self.filter_servers.clone()),
@@ -316,9 +346,16 @@ impl Registration {
             let remark = frame.remark().unwrap_or_default();
             return Err(format!("CODE: {} DESC: {remark}", frame.code));
         }
-        if frame.body().is_empty() {
-            return Ok(None);
-        }
-        fastjson::from_slice(frame.body()).map(Some).map_err(|error| error.to_string())
+        let header = RegisterBrokerResponseHeader::decode(frame.fields());
+        let header = header.map_err(|error| error.to_string())?;
+        let order = match frame.body() {
+            [] => None,
+            body => Some(fastjson::from_slice(body).map_err(|error| error.to_string())?),
+        };
+        Ok(Registered {
+            order,
+            replication: header.ha_server_addr.map(|address| address.to_string()),
+            master: header.master_addr.map(|address| address.to_string()),
+        })
     }
 }

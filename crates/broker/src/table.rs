@@ -146,6 +146,20 @@ impl<V: Clone + Send + Sync + 'static> Table<V> {
         }
     }
 
+    /// Replaces the whole table and its version by those of a master.
+    pub(crate) fn replace(&self, version: DataVersion, values: BTreeMap<String, V>) {
+        {
+            let mut entries = self.0.entries.write();
+            let change = self.0.next_change();
+            entries.clear();
+            entries.extend(values.into_iter().map(|(name, value)| {
+                (name.into_boxed_str(), Entry { value: Arc::new(value), change })
+            }));
+            *self.0.version.lock() = version;
+        }
+        self.0.write_soon();
+    }
+
     pub(crate) fn remove(&self, name: &str) -> Option<Arc<V>> {
         let old = {
             let mut entries = self.0.entries.write();

@@ -149,6 +149,11 @@ impl Topics {
         Some(config)
     }
 
+    /// Takes over a master's table; the file follows.
+    pub(crate) fn replace(&self, master: TopicConfigSerializeWrapper) {
+        self.table.replace(master.data_version, master.topic_config_table);
+    }
+
     /// Forgets a topic; the file follows.
     pub fn delete(&self, topic: &str) {
         match self.table.remove(topic) {

@@ -11,6 +11,7 @@ use parking_lot::MutexGuard;
 
 use crate::dispatch::{DispatchError, Dispatcher, Round};
 use crate::error::StoreError;
+use crate::replicate::whole_records;
 use crate::shared::Core;
 use crate::staging::Staging;
 use crate::state::Refusal;
@@ -72,6 +73,7 @@ impl Core {
             tracing::warn!(target: "RocketmqStore", "[NOTIFYME]putMessage in lock cost time(ms)={}, bodyLength={}", took.as_millis(), done.staged.len());
         }
         if committed.is_ok() {
+            self.listener.written(self.log.written_end());
             Dispatcher::tell(done.staged.bytes(), &mut done.round, &*self.listener);
         }
         done.staged.clear();
@@ -118,7 +120,7 @@ impl Core {
     }
 
     /// Whether the flusher is to begin now rather than by the clock.
-    fn flushes_at_once(&self) -> bool {
+    pub(crate) fn flushes_at_once(&self) -> bool {
         let config = self.config.read();
         config.is_sync_flush() || !config.flush_commit_log_timed
     }
@@ -160,7 +162,7 @@ impl Core {
 
     /// Dispatches from the files what could not be dispatched when it was written. Only the one
     /// that holds the writer lock calls it.
-    fn catch_up(&self) -> Result<(), StoreError> {
+    pub(crate) fn catch_up(&self) -> Result<(), StoreError> {
         let end = self.log.written_end();
         let mut round = Round::default();
         loop {
@@ -177,6 +179,12 @@ impl Core {
             let len = usize::try_from(to - from).unwrap_or(0);
             let bytes = segment.slice(from, len).ok_or(StoreError::Shutdown)?;
             let timestamp = self.log.written_timestamp();
+            // A slave's log may end within a record.
+            let whole = whole_records(&bytes, to == segment.end());
+            if whole == 0 {
+                break;
+            }
+            let bytes = bytes.slice(..whole);
             let done = self.dispatcher.dispatch(&bytes, 0, CATCH_UP_RECORDS, &mut round);
             let ended = done.and_then(|done| self.dispatcher.end_round().map(|()| done));
             let done = match ended {

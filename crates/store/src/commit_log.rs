@@ -244,6 +244,31 @@ impl CommitLog {
         Ok(())
     }
 
+    /// Writes bytes of a master's log, which lie in one segment, at the log's end; returns the new
+    /// end. They are not readable before [`CommitLog::publish`].
+    pub(crate) fn write_raw(&self, offset: i64, bytes: &[u8]) -> Result<i64, StoreError> {
+        if bytes.is_empty() {
+            return Ok(offset);
+        }
+        let segment = match self.segments.find(offset) {
+            Some(segment) => segment,
+            None => {
+                let segment = self.allocator.extend(&self.segments, offset)?;
+                segment.begin_use();
+                self.allocate_signal.wake();
+                segment
+            }
+        };
+        segment.write(&self.disk, offset, bytes)?;
+        Ok(offset + bytes.len() as i64)
+    }
+
+    /// Makes what [`CommitLog::write_raw`] wrote readable.
+    pub(crate) fn publish(&self, end: i64, last_timestamp: Option<i64>) {
+        let last = last_timestamp.unwrap_or_else(|| self.written_timestamp());
+        self.set_end(end, last);
+    }
+
     /// Syncs everything in `from..to`.
     pub(crate) fn sync(&self, from: i64, to: i64) -> Result<(), StoreError> {
         for segment in self.segments.all() {

@@ -54,6 +54,16 @@ pub enum StoreError {
     /// The store takes no writes any more.
     #[error("the store is not writable: {0}")]
     NotWritable(String),
+    /// A master's bytes do not go on where this log ends.
+    #[error(
+        "master pushed offset not equal the max phy offset in slave, SLAVE: {own} MASTER: {master}"
+    )]
+    OutOfStep {
+        /// End of this log.
+        own: i64,
+        /// Offset of the master's bytes.
+        master: i64,
+    },
     /// The store was shut down.
     #[error("message store has shutdown")]
     Shutdown,

@@ -57,6 +57,11 @@ impl Flusher {
         self.flushed.load(Ordering::Acquire)
     }
 
+    /// The log is empty and begins at `offset`.
+    pub(crate) fn begin_at(&self, offset: i64) {
+        self.flushed.store(offset, Ordering::Release);
+    }
+
     /// Calls back when everything before `end_offset` is on the disk.
     pub(crate) fn when_flushed(&self, end_offset: i64, timeout: Duration, tell: FlushWaiter) {
         if end_offset <= self.flushed() {

@@ -172,6 +172,9 @@ pub trait ArrivalListener: Send + Sync {
     /// Called on the thread that committed. It must not block, put or commit; reading the store
     /// is allowed.
     fn arrived(&self, arrival: Arrival<'_>);
+
+    /// Called once per commit, likewise, with the end of what is readable of the commit log.
+    fn written(&self, _end: i64) {}
 }
 
 /// Listens to nothing.

@@ -26,6 +26,7 @@ mod queue_offsets;
 mod read;
 mod recover;
 mod repair;
+mod replicate;
 mod retention;
 mod runtime_info;
 mod segment;

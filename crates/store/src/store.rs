@@ -335,6 +335,22 @@ impl MessageStore {
         self.core.dispatcher.queues.topics()
     }
 
+    /// Up to `max` bytes of the commit log as they lie there, from an offset on, up to the end of
+    /// its segment at most. `None` if nothing is there (yet).
+    pub fn read_log(&self, offset: i64, max: usize) -> Option<Bytes> {
+        self.core.read_log(offset, max)
+    }
+
+    /// Appends bytes of a master's commit log, which lie in one segment there, and builds queues
+    /// and index of the records that are whole by now. They are written, not flushed, on return.
+    /// Returns the log's new end. An empty log begins at whatever segment the master sends.
+    ///
+    /// # Errors
+    /// `offset` is not where the log ends, or the disk refused.
+    pub fn append_replicated(&self, offset: i64, bytes: &[u8]) -> Result<i64, StoreError> {
+        self.core.append_replicated(offset, bytes)
+    }
+
     /// Calls `see` with topic, queue number, first offset and end of each queue.
     pub fn for_each_queue(&self, see: impl FnMut(&str, i32, i64, i64)) {
         self.core.dispatcher.queues.for_each_queue(see);

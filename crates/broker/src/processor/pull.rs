@@ -14,7 +14,7 @@ use rocketmq_protocol::header::{PullMessageRequestHeader, PullMessageResponseHea
 use rocketmq_protocol::message::{MessageQueue, properties, property, sys_flag};
 use rocketmq_protocol::topic::{self, FAQ, permission};
 use rocketmq_remoting::{Body, Call, Connection, Response};
-use rocketmq_store::{GetResult, GetStatus, PutMessage};
+use rocketmq_store::{BrokerRole, GetResult, GetStatus, PutMessage};
 
 use super::{OVERLOAD, Refusal, client, failed, is_reached, refuse};
 use crate::LOGGER;
@@ -87,7 +87,8 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         Ok(wanted) => wanted,
         Err(refusal) => return refused(context, call, &refusal),
     };
-    if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 {
+    // A slave's offsets are those of its master.
+    if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 && !context.is_slave() {
         let (group, topic) = (&header.consumer_group, &header.topic);
         let peer = call.connection.peer();
         context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
@@ -354,8 +355,18 @@ fn read(
         let group = group.unwrap_or_default();
         if slow { group.which_broker_when_consume_slowly } else { group.broker_id }
     };
-    let suggest_which_broker_id =
+    let mut suggest_which_broker_id =
         if settings.broker.slave_read_enable { broker_id(result.suggest_slave) } else { 0 };
+    let mut code = code;
+    let store = &settings.store;
+    if code == ResponseCode::PULL_OFFSET_MOVED
+        && store.broker_role == BrokerRole::Slave
+        && !store.offset_check_in_slave
+    {
+        // The slave may be behind: the consumer asks the master.
+        code = ResponseCode::PULL_RETRY_IMMEDIATELY;
+        suggest_which_broker_id = broker_id(false);
+    }
     let header = PullMessageResponseHeader {
         suggest_which_broker_id,
         next_begin_offset: result.next_begin_offset,

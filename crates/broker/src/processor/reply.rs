@@ -13,7 +13,7 @@ use rocketmq_remoting::{Call, Connection, Request, Response};
 use rocketmq_store::{FlushDiskType, PutMessage, PutResult};
 
 use super::Refusal;
-use super::kept::{Kept, when_kept};
+use super::kept::{Kept, Wait, when_kept};
 use super::send::{any_queue, check_queue, check_time, decode, extras, put_refusal, topic_of};
 use crate::LOGGER;
 use crate::context::{BrokerContext, Settings};
@@ -84,7 +84,8 @@ pub fn reply(context: &Arc<BrokerContext>, call: Call<'_>) {
         // reached.
         let committed = context.store.commit();
         let stored = committed.is_ok();
-        when_kept(&context, flush_to.filter(|_| stored), new_topic, move |kept| {
+        let wait = Wait::flush(flush_to.filter(|_| stored));
+        when_kept(&context, wait, new_topic, move |kept| {
             reply.answered(stored, kept, outcome, |response| deferred.respond(response));
         });
     });
@@ -204,7 +205,7 @@ impl Reply {
             return self.answered(true, Kept::Yes, Err(why), |response| call.respond(response));
         }
         let deferred = call.defer();
-        when_kept(context, flush_to, new_topic, move |kept| {
+        when_kept(context, Wait::flush(flush_to), new_topic, move |kept| {
             self.answered(true, kept, Err(why), |response| deferred.respond(response));
         });
     }

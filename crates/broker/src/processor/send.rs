@@ -17,9 +17,9 @@ use rocketmq_protocol::topic::{
 };
 use rocketmq_protocol::{HeaderError, RequestCode, ResponseCode, version};
 use rocketmq_remoting::{Call, Response};
-use rocketmq_store::{BrokerRole, FlushDiskType, PutBatch, PutError, PutMessage};
+use rocketmq_store::{PutBatch, PutError, PutMessage};
 
-use super::kept::{Kept, when_kept};
+use super::kept::{Kept, Wait, when_kept};
 use super::{OVERLOAD, Refusal, failed, is_reached, refuse};
 use crate::context::{BrokerContext, Settings};
 use crate::schedule::{divert, note_real_place};
@@ -36,10 +36,10 @@ struct Sent {
     msg_id: String,
     queue_id: i32,
     queue_offset: i64,
-    /// Commit log offset that must be on the medium before the answer, if it must.
-    flush_to: Option<i64>,
-    /// Whether a replica should have had it.
-    wants_replica: bool,
+    /// Where it has to be before the answer.
+    wait: Wait,
+    /// No slave is there to have it, though one should.
+    lacks_replica: bool,
     /// The write of the topic's settings, if the topic is so new that they are not on the disk.
     new_topic: Option<Pending>,
 }
@@ -110,21 +110,30 @@ impl Sent {
 
     /// The code when the message is where it has to be.
     fn stored(&self) -> ResponseCode {
-        if self.wants_replica { ResponseCode::SLAVE_NOT_AVAILABLE } else { ResponseCode::SUCCESS }
+        if self.lacks_replica { ResponseCode::SLAVE_NOT_AVAILABLE } else { ResponseCode::SUCCESS }
     }
 }
 
 /// Answers now, or when the message, and the topic if it is new, are on the medium.
 fn answer(context: &BrokerContext, settings: &Arc<Settings>, call: Call<'_>, mut sent: Sent) {
-    let (flush_to, new_topic) = (sent.flush_to, sent.new_topic.take());
-    if flush_to.is_none() && new_topic.is_none() {
+    let behind_max = settings.store.ha_slave_fallbehind_max.into();
+    if sent.wait.replicate_to.is_some_and(|end| !context.replicas.is_near(end, behind_max)) {
+        // Nothing to wait for: the answer goes with its batch.
+        sent.wait.replicate_to = None;
+        sent.lacks_replica = true;
+    }
+    let (wait, new_topic) = (sent.wait, sent.new_topic.take());
+    if wait.is_none() && new_topic.is_none() {
         return sent.respond(sent.stored(), settings, |response| call.respond(response));
     }
     let (deferred, settings) = (call.defer(), Arc::clone(settings));
-    when_kept(context, flush_to, new_topic, move |kept| {
+    when_kept(context, wait, new_topic, move |kept| {
         let code = match kept {
             Kept::Yes => sent.stored(),
+            Kept::FlushTimedOut if sent.lacks_replica => sent.stored(),
             Kept::FlushTimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
+            Kept::NoReplica => ResponseCode::SLAVE_NOT_AVAILABLE,
+            Kept::ReplicaTimedOut => ResponseCode::FLUSH_SLAVE_TIMEOUT,
             Kept::No(code, text) => {
                 return deferred.respond(Response::error(code, &text).fields(&extras(&settings)));
             }
@@ -356,13 +365,13 @@ fn put_one(
         let put = put.map_err(|error| put_refusal(context, error))?;
         let bytes = put.end_offset - put.physical_offset;
         context.stats.put(diverted_to.unwrap_or(&header.topic), queue_id, 1, bytes);
-        let waiting = waiting(settings, asked.waits, put.end_offset);
+        let wait = if asked.waits { Wait::by(settings, put.end_offset) } else { Wait::default() };
         Ok(Sent {
             msg_id: put.message_id(),
             queue_id: header.queue_id,
             queue_offset: put.queue_offset,
-            flush_to: waiting.0,
-            wants_replica: waiting.1,
+            wait,
+            lacks_replica: false,
             new_topic: context.topics.pending_of(&header.topic),
         })
     })
@@ -405,13 +414,13 @@ fn put_batch(
         let count = put.physical_offsets.len();
         let bytes = put.end_offset - put.physical_offsets.first().unwrap_or(&put.end_offset);
         context.stats.put(&header.topic, header.queue_id, count, bytes);
-        let waiting = waiting(settings, asked.waits, put.end_offset);
+        let wait = if asked.waits { Wait::by(settings, put.end_offset) } else { Wait::default() };
         Ok(Sent {
             msg_id: put.message_ids(),
             queue_id: header.queue_id,
             queue_offset: put.queue_offset,
-            flush_to: waiting.0,
-            wants_replica: waiting.1,
+            wait,
+            lacks_replica: false,
             new_topic: context.topics.pending_of(&header.topic),
         })
     })
@@ -464,14 +473,6 @@ fn take_out(encoded: &mut Vec<u8>, name: &str, is_there: bool) {
     if is_there {
         properties::remove(encoded, name);
     }
-}
-
-/// What the answer waits for: the offset to be flushed, and whether a replica is missed.
-fn waiting(settings: &Settings, waits: bool, end_offset: i64) -> (Option<i64>, bool) {
-    let store = &settings.store;
-    let flush = waits && store.flush_disk_type == FlushDiskType::SyncFlush;
-    let replica = waits && store.broker_role == BrokerRole::SyncMaster;
-    (flush.then_some(end_offset), replica)
 }
 
 /// Code and text of a message that was not stored (contract `requests.md` 1.4).

@@ -11,7 +11,7 @@ use rocketmq_protocol::{ResponseCode, version};
 use rocketmq_remoting::{Call, Response};
 use rocketmq_store::{FlushDiskType, PutError, PutMessage};
 
-use super::kept::{Kept, when_kept};
+use super::kept::{Kept, Wait, when_kept};
 use super::send::{any_queue, create_topic};
 use super::{Refusal, failed, refuse, respond};
 use crate::context::{BrokerContext, Settings};
@@ -40,8 +40,11 @@ pub fn send_back(context: &BrokerContext, call: Call<'_>) {
         return respond(call, Ok(None));
     }
     let deferred = call.defer();
-    when_kept(context, sent_back.flush_to, sent_back.new_topic, move |kept| match kept {
-        Kept::Yes => deferred.respond(Response::success()),
+    let wait = Wait::flush(sent_back.flush_to);
+    when_kept(context, wait, sent_back.new_topic, move |kept| match kept {
+        Kept::Yes | Kept::NoReplica | Kept::ReplicaTimedOut => {
+            deferred.respond(Response::success())
+        }
         // Everything but PUT_OK is an error here.
         Kept::FlushTimedOut => {
             deferred.respond(Response::error(ResponseCode::SYSTEM_ERROR, "FLUSH_DISK_TIMEOUT"));

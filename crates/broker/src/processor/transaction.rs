@@ -5,9 +5,9 @@ use rocketmq_protocol::header::{EndTransactionRequestHeader, ResumeCheckHalfMess
 use rocketmq_protocol::message::{RecordView, message_id, properties, property, sys_flag};
 use rocketmq_protocol::topic;
 use rocketmq_remoting::{Call, Response};
-use rocketmq_store::{FlushDiskType, PutError, PutMessage};
+use rocketmq_store::{PutError, PutMessage};
 
-use super::kept::{Kept, when_kept};
+use super::kept::{Kept, Wait, when_kept};
 use super::{Answer, Refusal, failed, refuse, respond};
 use crate::context::BrokerContext;
 use crate::schedule::{copy_of, divert, level_of, real_place, set};
@@ -24,15 +24,17 @@ pub fn end(context: &BrokerContext, call: Call<'_>) {
             return respond(call, Err(refusal));
         }
     };
-    let is_sync = context.settings().store.flush_disk_type == FlushDiskType::SyncFlush;
-    let flush_to = ended.filter(|_| is_sync && !call.frame.is_oneway());
-    if flush_to.is_none() {
+    let ended = ended.filter(|_| !call.frame.is_oneway());
+    let wait = ended.map_or_else(Wait::default, |end| Wait::by(&context.settings(), end));
+    if wait.is_none() {
         return respond(call, Ok(None));
     }
     let deferred = call.defer();
-    when_kept(context, flush_to, None, move |kept| match kept {
-        // Java, too, calls a message committed that waits for the disk.
-        Kept::Yes | Kept::FlushTimedOut => deferred.respond(Response::success()),
+    when_kept(context, wait, None, move |kept| match kept {
+        // Java, too, calls a message committed that waits for the disk or a slave.
+        Kept::Yes | Kept::FlushTimedOut | Kept::NoReplica | Kept::ReplicaTimedOut => {
+            deferred.respond(Response::success())
+        }
         Kept::No(code, text) => deferred.respond(Response::error(code, &text)),
     });
 }

@@ -88,6 +88,11 @@ impl Schedule {
         self.offsets.snapshot()
     }
 
+    /// Takes over a master's table and writes it. Only for a slave, which delivers nothing.
+    pub(crate) fn replace(&self, master: OffsetsFile) -> io::Result<()> {
+        self.offsets.replace(master)
+    }
+
     /// Takes notice of a message of the schedule topic that is readable now. Runs on the thread
     /// that committed.
     pub(crate) fn arrived(&self, queue_id: i32, queue_offset: i64, due_ms: i64) {

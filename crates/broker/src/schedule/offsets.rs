@@ -70,6 +70,15 @@ impl DelayOffsets {
         differs.then(|| (table.offsets.clone(), table.delivered_end))
     }
 
+    /// Takes over another table and writes it, if it differs.
+    pub(crate) fn replace(&self, offsets: OffsetsFile) -> io::Result<()> {
+        self.table.lock().offsets = offsets;
+        match self.unwritten() {
+            Some((offsets, _)) => self.write(offsets),
+            None => Ok(()),
+        }
+    }
+
     /// Writes a table.
     pub(crate) fn write(&self, offsets: OffsetsFile) -> io::Result<()> {
         let text = fastjson::to_pretty(&offsets).map_err(io::Error::other)?;

@@ -6,6 +6,7 @@
 
 mod delay;
 mod files;
+mod replication;
 mod reply;
 mod retry;
 #[path = "../requests/support.rs"]

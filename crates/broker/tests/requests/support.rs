@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What answers end with that name a missing topic or group.
 pub const FAQ: &str = "\nSee http://rocketmq.apache.org/docs/faq/ for further details.";
 
-/// A port such that the broker's second one, two below, is free too. Below the range the system
+/// A port such that the broker's second one, two below, and that for slaves, one above, are free too. Below the range the system
 /// gives out by itself, so nobody takes it meanwhile.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -34,7 +34,7 @@ fn free_port() -> u16 {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 11000 + (start.wrapping_add(step * 4) % 21000) as u16;
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if free(port) && free(port - 2) {
+        if free(port) && free(port - 2) && free(port + 1) {
             return port;
         }
     }
