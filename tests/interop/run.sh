@@ -72,6 +72,9 @@ if [ "$system" = ours ]; then
         rm -rf "$folder/mixed"
     done
 fi
+[ "$system" = java ] || for pair in "ours java" "java ours"; do
+    step "replication, master and slave: $pair" "$here/replication.sh" --master "${pair% *}" --slave "${pair#* }"
+done
 step "access control" "$here/acl.sh" --system "$system"
 [ "$system" = java ] || step "TLS" "$here/tls.sh"
 [ "$rounds" = 0 ] || step "kill -9, $rounds rounds" "$here/kill9.sh" --system "$system" --rounds "$rounds"
