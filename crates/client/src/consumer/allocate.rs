@@ -107,10 +107,12 @@ fn machine_room(
     share.into_iter().cloned().collect()
 }
 
+type Room<'a> = &'a dyn Fn(&str) -> String;
+
 fn nearby(
     inner: &Allocation,
     (me, all, members): (&str, &[MessageQueue], &[String]),
-    (broker_room, member_room): (&dyn Fn(&str) -> String, &dyn Fn(&str) -> String),
+    (broker_room, member_room): (Room<'_>, Room<'_>),
 ) -> Vec<MessageQueue> {
     let mut queues: BTreeMap<String, Vec<MessageQueue>> = BTreeMap::new();
     for queue in all {
