@@ -9,6 +9,7 @@ mod files;
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,11 +76,16 @@ impl QueueEntry {
 /// rest is for connections and everything else.
 const OPEN_SHARE: usize = 8;
 
+/// From so many unsynced queues on, the whole file system is synced.
+const SYNC_ALL_FROM: usize = 1000;
+
 type Topics = HashMap<Arc<str>, BTreeMap<i32, Arc<Queue>>>;
 
 /// Every consume queue of a store.
 pub struct ConsumeQueues {
     root: PathBuf,
+    /// Open all the time, so that no error of the file system is missed.
+    root_folder: File,
     file_size: u64,
     disk: Disk,
     /// The log is being read again: entries may come before those they follow.
@@ -134,8 +140,10 @@ impl ConsumeQueues {
             let queue = Queue::loaded(&topic, queue_id, file_size, (&starts, damaged));
             topics.entry(topic).or_default().insert(queue_id, Arc::new(queue));
         }
+        let root_folder = File::open(&root).map_err(|e| StoreError::io("open", &root, e))?;
         Ok(ConsumeQueues {
             root,
+            root_folder,
             file_size,
             disk: disk.clone(),
             recovering: AtomicBool::new(false),
@@ -373,6 +381,9 @@ impl ConsumeQueues {
     /// The first file or folder that cannot be synced.
     pub fn flush(&self) -> Result<(), StoreError> {
         let mut dirty = std::mem::take(&mut *self.dirty.lock());
+        if dirty.len() >= SYNC_ALL_FROM && cfg!(target_os = "linux") {
+            return self.flush_all(dirty);
+        }
         let mut names: BTreeSet<PathBuf> = BTreeSet::new();
         while let Some(queue) = dirty.pop() {
             let synced = queue.sync(&self.disk, || self.folder_of(&queue));
@@ -393,6 +404,30 @@ impl ConsumeQueues {
         // A topic that was deleted meanwhile has no names to keep.
         let there = names.iter().filter(|folder| folder.exists());
         there.into_iter().try_for_each(|folder| self.disk.sync_directory(folder))
+    }
+
+    /// Syncs so many queues by one call for the whole file system: one for each would take minutes.
+    fn flush_all(&self, dirty: Vec<Arc<Queue>>) -> Result<(), StoreError> {
+        let mut taken = Vec::with_capacity(dirty.len());
+        let mut outcome = Ok(true);
+        for queue in &dirty {
+            let unsynced = queue.write_unsynced(&self.disk, || self.folder_of(queue));
+            self.note_open(queue);
+            match unsynced {
+                Ok(unsynced) => taken.push((queue, unsynced)),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        let root = || self.root.clone();
+        outcome = outcome.and_then(|_| self.disk.sync_file_system(&self.root_folder, root));
+        if outcome.is_err() {
+            taken.into_iter().for_each(|(queue, unsynced)| queue.give_back(unsynced));
+            self.dirty.lock().extend(dirty);
+        }
+        outcome.map(|_| ())
     }
 
     /// Closes the files of queues that were not used since the last call.

@@ -87,6 +87,14 @@ struct State {
 const FILLER: QueueEntry = QueueEntry { physical_offset: 0, size: FILLER_SIZE, tags_code: 0 };
 
 impl State {
+    fn take_unsynced(&mut self) -> Unsynced {
+        Unsynced {
+            from: self.dirty_from.take(),
+            closed: std::mem::take(&mut self.closed_unsynced),
+            new_name: std::mem::take(&mut self.new_name),
+        }
+    }
+
     /// End of the entries, shown or not.
     fn put_end(&self) -> u64 {
         self.written + self.pending.len() as u64
@@ -125,6 +133,15 @@ pub(super) struct Shown {
     pub(super) newly_dirty: bool,
     /// So many entries wait that they should be written.
     pub(super) is_much: bool,
+}
+
+/// What is written and not on the medium.
+pub(super) struct Unsynced {
+    from: Option<u64>,
+    /// Starts of files that are closed by now.
+    closed: Vec<u64>,
+    /// A file was created.
+    new_name: bool,
 }
 
 impl Queue {
@@ -719,10 +736,12 @@ impl Queue {
         disk: &Disk,
         folder: impl Fn() -> PathBuf,
     ) -> Result<bool, StoreError> {
-        let (from, written, closed, new_name) = {
+        let (written, unsynced) = {
             let mut state = self.state.lock();
             self.write_state(&mut state, disk, &folder)?;
-            let Some(from) = state.dirty_from else { return Ok(false) };
+            if state.dirty_from.is_none() {
+                return Ok(false);
+            }
             let written = match &state.writer {
                 Some((start, file)) => {
                     let path = || files::path(&folder(), *start);
@@ -731,9 +750,7 @@ impl Queue {
                 }
                 None => None,
             };
-            state.dirty_from = None;
-            let closed = std::mem::take(&mut state.closed_unsynced);
-            (from, written, closed, std::mem::take(&mut state.new_name))
+            (written, state.take_unsynced())
         };
         let sync = |start: u64, file: &File| disk.sync_data(file, || files::path(&folder(), start));
         let of_closed = |start: &u64| match files::open(&folder(), *start) {
@@ -742,16 +759,34 @@ impl Queue {
             Err(_) if !files::path(&folder(), *start).exists() => Ok(()),
             Err(error) => Err(error),
         };
-        let outcome = closed.iter().try_for_each(of_closed);
+        let outcome = unsynced.closed.iter().try_for_each(of_closed);
         let outcome = outcome.and_then(|()| written.map_or(Ok(()), |(at, file)| sync(at, &file)));
+        let new_name = unsynced.new_name;
         if let Err(error) = outcome {
-            let mut state = self.state.lock();
-            state.dirty_from.get_or_insert(from);
-            state.closed_unsynced.extend(closed);
-            state.new_name |= new_name;
+            self.give_back(unsynced);
             return Err(error);
         }
         Ok(new_name)
+    }
+
+    /// Writes what readers see, and hands what is not on the medium to somebody who brings it
+    /// there: the queue counts as synced.
+    pub(super) fn write_unsynced(
+        &self,
+        disk: &Disk,
+        folder: impl Fn() -> PathBuf,
+    ) -> Result<Unsynced, StoreError> {
+        let mut state = self.state.lock();
+        self.write_state(&mut state, disk, folder)?;
+        Ok(state.take_unsynced())
+    }
+
+    /// It did not get there.
+    pub(super) fn give_back(&self, unsynced: Unsynced) {
+        let mut state = self.state.lock();
+        state.dirty_from = unsynced.from.or(state.dirty_from);
+        state.closed_unsynced.extend(unsynced.closed);
+        state.new_name |= unsynced.new_name;
     }
 
     /// Whether files were opened since this was asked last and not yet closed.

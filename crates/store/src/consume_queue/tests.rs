@@ -131,7 +131,7 @@ fn deleted_topics_are_gone_and_may_come_back() {
 fn open_files_below(folder: &std::path::Path) -> usize {
     let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
-    targets.filter(|target| target.starts_with(folder)).count()
+    targets.filter(|target| target.starts_with(folder) && target.is_file()).count()
 }
 
 #[test]
@@ -170,6 +170,26 @@ fn many_busy_queues_share_few_files() {
         assert_eq!(all(&queues, "T", queue_id), expected.collect::<Vec<_>>());
     }
     assert!(open() <= 2 * 8, "{}", open());
+}
+
+#[test]
+fn very_many_queues_are_synced_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let queues = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    let count = SYNC_ALL_FROM as i32 + 1;
+    for round in 0..2 {
+        for queue_id in 0..count {
+            queues.put("T", queue_id, round, entry(round * 5000 + i64::from(queue_id)));
+        }
+        queues.end_round().unwrap();
+        queues.flush().unwrap();
+        assert!(queues.dirty.lock().is_empty());
+    }
+    let again = ConsumeQueues::load(root.path(), FILE_SIZE, &Disk::default()).unwrap();
+    again.recover(&(0..i64::MAX)).unwrap();
+    for queue_id in 0..count {
+        assert_eq!(again.bounds("T", queue_id), Some((0, 2)));
+    }
 }
 
 #[test]

@@ -149,6 +149,21 @@ impl Disk {
         self.run(DiskOperation::Sync, "fdatasync", path, || sync_data(file))
     }
 
+    /// Brings everything of the file system that holds `folder` to the medium, names too; false
+    /// where the system has no call for it. Errors since `folder` was opened are told (Linux 5.8).
+    pub(crate) fn sync_file_system(
+        &self,
+        folder: &File,
+        path: impl Fn() -> PathBuf,
+    ) -> Result<bool, StoreError> {
+        #[cfg(target_os = "linux")]
+        return self
+            .run(DiskOperation::Sync, "fsync", path, || Ok(rustix::fs::syncfs(folder)?))
+            .map(|()| true);
+        #[cfg(not(target_os = "linux"))]
+        return Ok(false);
+    }
+
     /// Makes names created or removed in a directory durable.
     pub(crate) fn sync_directory(&self, path: &Path) -> Result<(), StoreError> {
         self.run(
