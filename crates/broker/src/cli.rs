@@ -16,13 +16,13 @@ const DEFAULT_PORT: i32 = 10911;
 const SOCKET_BUFFER_BYTES: i32 = 131_072;
 
 const USAGE: &str = "\
-usage: mqbroker [-c <arg>] [--check] [-h] [-m] [-n <arg>] [-p]
+usage: mqbroker [-c <arg>] [-h] [-m] [-n <arg>] [-p]
  -c,--configFile <arg>       Broker config properties file
-    --check                  Check the configuration and leave: 0 if it can be used
  -h,--help                   Print help
  -m,--printImportantConfig   Print important config item
  -n,--namesrvAddr <arg>      Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876
  -p,--printConfigItem        Print all config item
+    --check                  Check the configuration and leave: 0 if it can be used
 ";
 
 /// Exit codes of Java: -2, -3, -1 as bytes.

@@ -16,12 +16,12 @@ use crate::{KvConfig, LOGGER, NameServer, NameServerSettings};
 const DEFAULT_PORT: i32 = 9876;
 
 const USAGE: &str = "\
-usage: mqnamesrv [-c <arg>] [--check] [-h] [-n <arg>] [-p]
+usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
  -c,--configFile <arg>    Name server config properties file
-    --check               Check the configuration and leave: 0 if it can be used
  -h,--help                Print help
  -n,--namesrvAddr <arg>   Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876
  -p,--printConfigItem     Print all config item
+    --check               Check the configuration and leave: 0 if it can be used
 ";
 
 /// Exit code of a start without ROCKETMQ_HOME.
