@@ -55,7 +55,7 @@ settings client.properties client
 settings stranger.properties stranger
 sed "s,^tls.client.trustCertPath=.*,tls.client.trustCertPath=$folder/theirs.pem," "$folder/client.properties" >"$folder/distrusting.properties"
 
-JAVA_OPT="-Dtls.server.mode=enforcing -Dtls.config.file=$folder/client.properties"
+JAVA_OPT="$any_disk -Dtls.server.mode=enforcing -Dtls.config.file=$folder/client.properties"
 export JAVA_OPT
 cluster_start "$folder" ours ours || exit 1
 address="127.0.0.1:$NAMESRV_PORT"

@@ -139,7 +139,7 @@ impl Core {
 
     /// One pass over commit log, consume queues and index.
     pub(crate) fn clean(&self, signal: &Signal) -> Result<(), StoreError> {
-        let deleted = self.clean_commit_log(signal)?;
+        let deleted = self.clean_commit_log(signal, self.check_disk())?;
         let min = self.log.min_offset();
         if deleted > 0 {
             self.dispatcher.queues.delete_before(min)?;
@@ -152,9 +152,8 @@ impl Core {
         Ok(())
     }
 
-    fn clean_commit_log(&self, signal: &Signal) -> Result<usize, StoreError> {
+    fn clean_commit_log(&self, signal: &Signal, space_full: bool) -> Result<usize, StoreError> {
         let config = self.settings();
-        let space_full = self.check_disk();
         let time_up = config.delete_hours()?.contains(&local_hour(now_ms()));
         let manual = self.manual_passes.load(Ordering::Acquire);
         if !time_up && !space_full && manual <= 0 {
@@ -308,10 +307,10 @@ mod tests {
         let core = filled(dir.path());
         set_age(&core, 1000);
         // Without a wish, at no deletion hour and with space left, nothing goes.
-        core.clean_commit_log(&Signal::default()).unwrap();
+        core.clean_commit_log(&Signal::default(), false).unwrap();
         assert_eq!(core.log.min_offset(), 0);
         assert_eq!(core.log.segments().len(), 12);
         core.ask_for_deletion();
-        assert_eq!(core.clean_commit_log(&Signal::default()).unwrap(), DELETED_PER_PASS_MAX);
+        assert_eq!(core.clean_commit_log(&Signal::default(), false).unwrap(), DELETED_PER_PASS_MAX);
     }
 }
