@@ -48,6 +48,15 @@ fn a_sound_store_is_sound_open_or_closed_and_nothing_is_changed() {
     assert!(found.is_sound() && found.is_live, "{:?}", found.findings);
     assert_eq!(found.records, 41);
     assert!(matches!(repair(&config(dir.path())), Err(StoreError::Locked { .. })));
+    // The last entries of a running or killed broker are not in the files, nor need a new queue be.
+    put(&store, "T", 7, b"a new queue");
+    let found = verify(&config(dir.path())).unwrap();
+    assert!(found.is_sound() && found.is_live, "{:?}", found.findings);
+    let killed = tempfile::tempdir().unwrap();
+    copy_tree(dir.path(), killed.path());
+    let found = verify(&config(killed.path())).unwrap();
+    assert!(found.is_sound() && !found.is_live, "{:?}", found.findings);
+    assert_eq!(found.records, 42);
     store.shutdown();
 }
 

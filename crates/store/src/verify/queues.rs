@@ -10,6 +10,7 @@ use rocketmq_protocol::message::record::MESSAGE_MAGIC;
 use super::{Severity, Verification, map};
 use crate::consume_queue::{ENTRY_BYTES, QueueEntry, list_files, names};
 use crate::error::StoreError;
+use crate::open::ABORT_FILE;
 use crate::recover::Scanned;
 use crate::segments::Segments;
 
@@ -45,6 +46,11 @@ pub(super) struct Queues {
     /// Entries that records asked for in vain: queue, offset, record.
     lacking: Vec<(String, i32, i64, i64)>,
     lacking_count: u64,
+    /// A broker has the store, or was not closed in order: the last entries of a queue may still
+    /// have been in its memory only.
+    is_open: bool,
+    /// How many such entries there are.
+    unwritten: u64,
 }
 
 /// Lacking entries that are kept to be told.
@@ -56,6 +62,7 @@ impl Queues {
         file_size: u64,
         found: &mut Verification,
     ) -> Result<Queues, StoreError> {
+        let is_open = found.is_live || root.join(ABORT_FILE).exists();
         let root = root.join("consumequeue");
         let mut queues = BTreeMap::new();
         if root.is_dir() {
@@ -94,6 +101,8 @@ impl Queues {
             first: BTreeMap::new(),
             lacking: Vec::new(),
             lacking_count: 0,
+            is_open,
+            unwritten: 0,
         })
     }
 
@@ -121,16 +130,18 @@ impl Queues {
             *self.missing.entry(key).or_default() += 1;
             return;
         };
-        if queue.entry(queue_offset) != Some(expected) {
+        let found = queue.entry(queue_offset);
+        if found.is_none() && self.is_open && queue.entry(queue_offset + 1).is_none() {
+            self.unwritten += 1;
+        } else if found != Some(expected) {
             self.lacking_count += 1;
             if self.lacking.len() < KEPT_MAX {
                 let (topic, physical) = (topic.to_string(), expected.physical_offset);
                 self.lacking.push((topic, queue_id, queue_offset, physical));
             }
             // Where a topic was deleted and made again, its old records have no place any more.
-            let is_old = queue
-                .entry(queue_offset)
-                .is_some_and(|entry| entry.physical_offset > expected.physical_offset);
+            let is_old =
+                found.is_some_and(|entry| entry.physical_offset > expected.physical_offset);
             queue.is_wrong |= !is_old;
         }
         self.first.entry(key).or_insert(queue_offset);
@@ -147,9 +158,17 @@ impl Queues {
             let path = Path::new(topic).join(queue_id.to_string());
             let known = self.queues.keys().any(|(name, _)| name == topic);
             // A topic without any queue was deleted, as far as anyone can tell.
-            let severity = if known { Severity::Repairable } else { Severity::Note };
+            let is_wrong = known && !self.is_open;
+            let severity = if is_wrong { Severity::Repairable } else { Severity::Note };
             let what = format!("{records} messages in the log, but no such consume queue");
             found.find("missing queues", severity, &path, what);
+        }
+        if self.unwritten > 0 && !found.is_live {
+            let what = format!(
+                "{} entries were not written when the broker ended; its next start builds them from the commit log",
+                self.unwritten
+            );
+            found.find("entries of queues", Severity::Note, Path::new("consumequeue"), what);
         }
         if !found.is_live {
             for (topic, queue_id, queue_offset, physical) in &self.lacking {
