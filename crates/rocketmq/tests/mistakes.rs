@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use rocketmq_testbed::cluster::ANY_DISK;
 use rocketmq_testbed::daemon::free_port;
 use rocketmq_testbed::{PATIENCE, Scratch};
-
-/// How full the machine's disk is must not decide a test; what a test sets comes behind and counts.
-const ANY_DISK: &str = "-Drocketmq.broker.diskSpaceWarningLevelRatio=1.1 \
-    -Drocketmq.broker.diskSpaceCleanForciblyRatio=1.1";
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A folder that is HOME and ROCKETMQ_HOME of everything started in it.
 struct Place {
@@ -63,6 +61,7 @@ impl Place {
             .env("JAVA_OPT", ANY_DISK)
             .stdin(Stdio::null());
         for (name, value) in variables {
+            // What a test sets comes behind, and counts.
             match *name {
                 "JAVA_OPT" => command.env(name, format!("{ANY_DISK} {value}")),
                 _ => command.env(name, value),
@@ -115,8 +114,7 @@ struct Daemon(Child);
 impl Daemon {
     /// Lets it end in order.
     fn stop(mut self) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
         self.0.wait().unwrap();
     }
 }
