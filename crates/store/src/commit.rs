@@ -195,7 +195,10 @@ impl Core {
             self.dispatched_timestamp.store(timestamp, Ordering::Release);
             Dispatcher::tell(&bytes, &mut round, &*self.listener);
         }
-        if let Err(error) = self.dispatcher.queues.write_all() {
+        // A slave comes here with every frame: only what was refused is tried on the disk now.
+        if self.state.has(Refusal::QueueError)
+            && let Err(error) = self.dispatcher.queues.write_all()
+        {
             return self.note_dispatched(Err(DispatchError::Queue(error)), end);
         }
         for refusal in [Refusal::QueueError, Refusal::IndexError] {

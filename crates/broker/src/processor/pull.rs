@@ -88,7 +88,8 @@ pub fn pull(context: &BrokerContext, call: Call<'_>) {
         Err(refusal) => return refused(context, call, &refusal),
     };
     // A slave's offsets are those of its master.
-    if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 && !context.is_slave() {
+    let is_slave = settings.store.broker_role == BrokerRole::Slave;
+    if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 && !is_slave {
         let (group, topic) = (&header.consumer_group, &header.topic);
         let peer = call.connection.peer();
         context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
