@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rocketmq_common::config::apply_file;
+use rocketmq_common::config::{apply_file, verdict};
 use rocketmq_common::{home, host, logging};
 use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::catch_signals;
@@ -29,8 +29,6 @@ usage: mqbroker [-c <arg>] [-h] [-m] [-n <arg>] [-p]
 const NO_HOME: i32 = 254;
 const REFUSED: i32 = 253;
 const FAILED: i32 = 255;
-/// Exit code of `--check` when the configuration cannot be used.
-const UNFIT: i32 = 1;
 /// How often a running broker is asked whether it can go on.
 const FATAL_CHECK: Duration = Duration::from_millis(200);
 
@@ -119,19 +117,7 @@ fn check_and_leave(start: &BrokerSettings, unknown: usize) -> i32 {
         println!("{key}={value} has no effect: {why}");
     }
     let problems = broker::check(start);
-    for problem in &problems {
-        eprintln!("{problem}");
-    }
-    match problems.len() + unknown {
-        0 => {
-            println!("The configuration can be used.");
-            0
-        }
-        count => {
-            eprintln!("The configuration has {count} error(s); nothing was started.");
-            UNFIT
-        }
-    }
+    verdict(&problems, unknown)
 }
 
 /// Exit code and text.

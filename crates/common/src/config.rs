@@ -155,6 +155,24 @@ pub struct Report {
     pub properties: Properties,
 }
 
+/// Ends `--check` of a daemon: prints the problems and what they come to. `unknown` keys of the
+/// file, named before, count too. Returns the exit code, 0 when there is nothing.
+pub fn verdict(problems: &[String], unknown: usize) -> i32 {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    match problems.len() + unknown {
+        0 => {
+            println!("The configuration can be used.");
+            0
+        }
+        count => {
+            eprintln!("The configuration has {count} error(s); nothing was started.");
+            1
+        }
+    }
+}
+
 /// Loads `path` and sets its keys in every table that knows them.
 ///
 /// # Errors

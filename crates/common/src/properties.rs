@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use crate::durable;
+
 /// The lines of one `.properties` text, with the values of its keys.
 #[derive(Debug, Clone, Default)]
 pub struct Properties {
@@ -76,6 +78,29 @@ impl Properties {
     /// Whether `key` has a value.
     pub fn contains_key(&self, key: &str) -> bool {
         self.index.contains_key(key)
+    }
+
+    /// Writes changed entries into a file, whose comments and order stay; a file that is not there
+    /// gets `all` entries.
+    ///
+    /// # Errors
+    /// The file cannot be read or replaced; it is as it was then.
+    pub fn update_file(
+        path: &Path,
+        changed: &[(&str, &str)],
+        all: impl FnOnce() -> Vec<(String, String)>,
+    ) -> io::Result<()> {
+        let mut file = match Properties::from_file(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut file = Properties::new();
+                all().iter().for_each(|(key, value)| file.set(key, value));
+                file
+            }
+            Err(error) => return Err(error),
+        };
+        changed.iter().for_each(|(key, value)| file.set(key, value));
+        durable::replace(path, &file.to_file_bytes())
     }
 
     /// Gives `key` a value: in its place when it exists (comments round it stay), else at the end.

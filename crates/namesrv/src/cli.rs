@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rocketmq_common::config::{ConfigTable, apply_file};
+use rocketmq_common::config::{ConfigTable, apply_file, verdict};
 use rocketmq_common::{clock, home, logging};
 use rocketmq_remoting::config::{NettyServerConfig, serialize_type_from_env};
 use rocketmq_remoting::probe::NAMESRV_PORT;
@@ -28,8 +28,6 @@ usage: mqnamesrv [-c <arg>] [-h] [-n <arg>] [-p]
 const NO_HOME: i32 = 254;
 /// Exit code of a start that failed.
 const FAILED: i32 = 255;
-/// Exit code of `--check` when the configuration cannot be used.
-const UNFIT: i32 = 1;
 
 #[derive(Default)]
 struct Options {
@@ -118,19 +116,7 @@ fn check_and_leave(settings: &NameServerSettings, unknown: usize) -> i32 {
     let kv = kv.map(drop).map_err(|error| error.to_string());
     let checks = [port, tls, kv, settings.probe.check()];
     let problems: Vec<_> = checks.into_iter().filter_map(Result::err).collect();
-    for problem in &problems {
-        eprintln!("{problem}");
-    }
-    match problems.len() + unknown {
-        0 => {
-            println!("The configuration can be used.");
-            0
-        }
-        count => {
-            eprintln!("The configuration has {count} error(s); nothing was started.");
-            UNFIT
-        }
-    }
+    verdict(&problems, unknown)
 }
 
 /// The settings, and how many keys of the file are unknown; they are named on standard error.

@@ -370,19 +370,8 @@ impl LiveConfig {
         }
         (self.namesrv, self.netty, self.probe, self.extra) = (namesrv, netty, probe, extra);
         let path = std::path::Path::new(&self.namesrv.config_store_path);
-        let file = match Properties::from_file(path) {
-            Ok(mut file) => {
-                written.iter().for_each(|(key, value)| file.set(key, value));
-                file
-            }
-            Err(_) => {
-                let mut file = Properties::new();
-                self.entries().iter().for_each(|(key, value)| file.set(key, value));
-                file
-            }
-        };
-        let replaced = rocketmq_common::durable::replace(path, &file.to_file_bytes());
-        replaced.map_err(|error| error.to_string())?;
+        Properties::update_file(path, &written, || self.entries())
+            .map_err(|error| error.to_string())?;
         Ok(restart)
     }
 

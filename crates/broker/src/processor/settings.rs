@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use rocketmq_common::config::ConfigTable;
 use rocketmq_common::properties::{Properties, wire_text};
-use rocketmq_common::{clock, durable, fastjson, home};
+use rocketmq_common::{clock, fastjson, home};
 use rocketmq_protocol::Frame;
 use rocketmq_protocol::body::TopicConfig;
 use rocketmq_protocol::header::GetBrokerConfigResponseHeader;
 use rocketmq_protocol::topic::{self, permission};
 use rocketmq_remoting::{Call, Response};
+use rocketmq_store::BrokerRole;
 
 use super::{Refusal, failed};
 use crate::broker::refuse_unserved;
@@ -60,20 +61,11 @@ fn change(context: &BrokerContext, frame: &Frame) -> Result<String, Refusal> {
         permission_changed |= known && key == "brokerPermission";
     }
     refuse_unserved(&settings).map_err(failed)?;
+    refuse_change_of_side(&before, &settings)?;
     settings.version.next(clock::now_ms());
     context.store.set_config(settings.store.clone()).map_err(failed)?;
     let path = settings.file.clone().unwrap_or_else(default_file);
-    let file = match Properties::from_file(&path) {
-        Ok(mut file) => {
-            written.iter().for_each(|(key, value)| file.set(key, value));
-            file
-        }
-        Err(_) => {
-            let mut file = Properties::new();
-            settings.entries().iter().for_each(|(key, value)| file.set(key, value));
-            file
-        }
-    };
+    let all = settings.entries();
     let remark = effects(&before, &settings, &changes);
     if changes.get("namesrvAddr").is_some() {
         context.outward.set_servers(settings.broker.namesrv_addr.as_deref());
@@ -86,8 +78,19 @@ fn change(context: &BrokerContext, frame: &Frame) -> Result<String, Refusal> {
     if permission_changed {
         context.outward.register_all_soon();
     }
-    durable::replace(&path, &file.to_file_bytes()).map_err(failed)?;
+    Properties::update_file(&path, &written, || all).map_err(failed)?;
     Ok(remark)
+}
+
+/// What follows a master, and what a master runs, begins with the process.
+fn refuse_change_of_side(before: &Settings, after: &Settings) -> Result<(), Refusal> {
+    let is_slave = |settings: &Settings| settings.store.broker_role == BrokerRole::Slave;
+    if is_slave(before) == is_slave(after) {
+        return Ok(());
+    }
+    Err(failed(
+        "brokerRole cannot change to or from SLAVE while the broker runs; set it in the configuration file and restart the broker",
+    ))
 }
 
 /// The topic that others are made after is missing, or may not be inherited from, if the broker

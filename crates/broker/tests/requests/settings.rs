@@ -75,6 +75,19 @@ async fn a_value_that_does_not_fit_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_running_master_does_not_become_a_slave() {
+    let broker = Fixture::start().await;
+    let (version, _) = broker.shown().await;
+    let answer = broker.update("brokerRole=SLAVE\n").await;
+    let remark = answer.remark().unwrap_or_default();
+    assert!(answer.code == 1 && remark.contains("restart the broker"), "{remark}");
+    let (after, shown) = broker.shown().await;
+    assert_eq!((after, shown.get("brokerRole")), (version, Some("ASYNC_MASTER")));
+    assert_eq!(broker.update("brokerRole=SYNC_MASTER\n").await.code, 0);
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn settings_that_act_at_once() {
     let broker = Fixture::start().await;
     assert_eq!(broker.update("autoCreateSubscriptionGroup=false").await.code, 0);
