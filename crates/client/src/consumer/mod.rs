@@ -6,6 +6,7 @@ mod process_queue;
 mod pull;
 mod push;
 mod rebalance;
+mod tasks;
 mod worker;
 
 pub use allocate::{Allocation, RoomOf};

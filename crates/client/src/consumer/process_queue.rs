@@ -1,8 +1,10 @@
 //! The messages of one queue that were pulled and not consumed yet.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_common::clock;
@@ -14,6 +16,10 @@ use tokio::sync::Notify;
 pub(crate) struct ProcessQueue {
     messages: Mutex<Messages>,
     dropped: AtomicBool,
+    /// Nothing more is pulled or handed to listeners.
+    halted: AtomicBool,
+    /// It was halted just now.
+    halting: Notify,
     /// Time until which the broker's lock holds, ms; orderly consumption only.
     locked_until: AtomicI64,
     last_pull: AtomicI64,
@@ -37,6 +43,8 @@ impl ProcessQueue {
         Arc::new(ProcessQueue {
             messages: Mutex::default(),
             dropped: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
+            halting: Notify::new(),
             locked_until: AtomicI64::new(0),
             last_pull: AtomicI64::new(clock::now_ms()),
             last_consume: AtomicI64::new(clock::now_ms()),
@@ -48,8 +56,28 @@ impl ProcessQueue {
     /// The queue goes to somebody else: nothing more is pulled, consumed or committed.
     pub(crate) fn drop_queue(&self) {
         self.dropped.store(true, Ordering::SeqCst);
-        self.added.notify_waiters();
+        self.halt();
+    }
+
+    /// Nothing more is pulled or handed to listeners; what they are done with still counts.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::SeqCst);
+        self.halting.notify_waiters();
         self.removed.notify_waiters();
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass, at most until the queue is halted.
+    pub(crate) async fn rest(&self, time: Duration) {
+        let mut halting = pin!(self.halting.notified());
+        // From here on it is not missed.
+        halting.as_mut().enable();
+        if !self.is_halted() {
+            let _ = tokio::time::timeout(time, halting).await;
+        }
     }
 
     pub(crate) fn is_dropped(&self) -> bool {

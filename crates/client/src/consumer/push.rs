@@ -40,6 +40,8 @@ use super::allocate::Allocation;
 use super::offsets::Offsets;
 use super::process_queue::ProcessQueue;
 use super::rebalance;
+use super::tasks::Tasks;
+use crate::catch::catch;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::instance::{Consumer, DirectAnswer, Instance};
@@ -47,6 +49,8 @@ use crate::validate;
 
 /// The group name that is refused because everybody would have it.
 const DEFAULT_GROUP: &str = "DEFAULT_CONSUMER";
+/// How long the end of a consumer waits for listeners that run.
+const LISTENER_GRACE: Duration = Duration::from_secs(30);
 
 /// Messages handed to a listener.
 pub struct Delivery {
@@ -242,6 +246,7 @@ impl PushConsumerBuilder {
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
             started_ms: clock::now_ms(),
+            tasks: Tasks::new(),
             instance,
         });
         inner.begin().await?;
@@ -284,11 +289,23 @@ pub(super) struct Inner {
     /// Numbers of workers that do nothing now.
     pub(super) free_workers: Mutex<Vec<usize>>,
     started_ms: i64,
+    /// Tasks in which listeners run.
+    pub(super) tasks: Tasks,
     pub(super) instance: Arc<Instance>,
 }
 
-/// A running push consumer.
+/// A running push consumer. It ends when it is dropped, without a word to the brokers;
+/// [`PushConsumer::shutdown`] is the better end.
 pub struct PushConsumer(Arc<Inner>);
+
+impl Drop for PushConsumer {
+    fn drop(&mut self) {
+        if !self.0.stopped.swap(true, Ordering::SeqCst) {
+            self.0.tasks.abandon();
+            self.0.instance.abandon();
+        }
+    }
+}
 
 impl PushConsumer {
     /// A consumer of that group, to be configured and started.
@@ -319,18 +336,24 @@ impl PushConsumer {
         self.0.queues.lock().keys().cloned().collect()
     }
 
-    /// Stops pulling, lets running listeners finish, keeps the offsets, leaves the group and ends
-    /// every task.
+    /// Whether its end has begun.
+    pub fn is_stopped(&self) -> bool {
+        self.0.is_stopped()
+    }
+
+    /// Stops pulling, lets running listeners finish (those that still run after 30 s are ended),
+    /// keeps the offsets, leaves the group and ends every task: nothing of the consumer runs any
+    /// more when this returns.
     pub async fn shutdown(&self) {
         let inner = &self.0;
-        inner.stopped.store(true, Ordering::SeqCst);
+        if inner.stopped.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        inner.queues.lock().values().for_each(|owned| owned.process.halt());
+        inner.tasks.close(LISTENER_GRACE).await;
+        inner.offsets.persist().await;
         let queues = std::mem::take(&mut *inner.queues.lock());
         queues.values().for_each(|owned| owned.process.drop_queue());
-        // A listener that runs holds a permit.
-        let all = inner.options.workers as u32;
-        let _ =
-            tokio::time::timeout(Duration::from_secs(30), inner.permits.acquire_many(all)).await;
-        inner.offsets.persist().await;
         if matches!(inner.listener, Listener::Orderly(_)) {
             rebalance::unlock(inner, queues.keys().cloned().collect()).await;
         }
@@ -453,9 +476,9 @@ impl Consumer for Inner {
         let delivery = Delivery { messages: vec![message], queue, worker: 1 };
         let (order, started) = (self.is_orderly(), clock::monotonic_ms());
         let listener = self.listener.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             // A listener that panics is reported as one that threw.
-            let said = tokio::spawn(async move {
+            let said = catch(async move {
                 match listener {
                     Listener::Concurrent(listener) => match listener(delivery).await {
                         ConsumeStatus::Success => "CR_SUCCESS",
@@ -470,7 +493,7 @@ impl Consumer for Inner {
             let said = said.await;
             answer(ConsumeMessageDirectlyResult {
                 auto_commit: true,
-                remark: said.as_ref().err().map(|error| error.to_string()),
+                remark: said.as_ref().err().cloned(),
                 consume_result: said.unwrap_or("CR_THROW_EXCEPTION").to_string(),
                 order,
                 spent_time_mills: clock::monotonic_ms() - started,

@@ -15,6 +15,7 @@ use super::pull::PullStatus;
 use super::push::{ConsumeStatus, Delivery, Inner, Listener, OrderlyStatus};
 use super::{Pulled, has_wanted_tag, pull_once};
 use crate::LOGGER;
+use crate::catch::catch;
 use crate::error::ClientError;
 
 /// How long a broker holds a pull, and how long its answer may take.
@@ -41,8 +42,7 @@ pub(super) fn start(
     let pulling = pull_loop(Arc::clone(inner), queue.clone(), Arc::clone(&process), from);
     inner.instance.keep(tokio::spawn(pulling));
     if inner.is_orderly() {
-        let consuming = orderly_loop(Arc::clone(inner), queue, process);
-        inner.instance.keep(tokio::spawn(consuming));
+        inner.tasks.spawn(orderly_loop(Arc::clone(inner), queue, process));
     }
 }
 
@@ -53,13 +53,13 @@ async fn pull_loop(
     mut offset: i64,
 ) {
     let mut broker_id = 0;
-    while !process.is_dropped() && !inner.is_stopped() {
+    while !process.is_halted() && !inner.is_stopped() {
         if is_full(&inner, &process) {
             let _ = tokio::time::timeout(FLOW_CONTROL_REST, process.removed.notified()).await;
             continue;
         }
         if inner.is_orderly() && !process.is_locked() {
-            tokio::time::sleep(ERROR_REST).await;
+            process.rest(ERROR_REST).await;
             continue;
         }
         process.note_pull();
@@ -75,7 +75,7 @@ async fn pull_loop(
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, "execute the pull request exception, {queue}: {error}");
-                tokio::time::sleep(ERROR_REST).await;
+                process.rest(ERROR_REST).await;
                 let _ = inner.instance.refresh_route(&queue.topic).await;
             }
         }
@@ -178,8 +178,7 @@ fn submit(
     wait: Duration,
 ) {
     let consuming = consume(Arc::clone(inner), queue.clone(), Arc::clone(process), batch, wait);
-    // Not kept with the instance's tasks: a listener that runs is let finish.
-    drop(tokio::spawn(consuming));
+    inner.tasks.spawn(consuming);
 }
 
 async fn consume(
@@ -191,24 +190,25 @@ async fn consume(
 ) {
     // A sleep of nothing would still last until the timer's next millisecond.
     if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+        process.rest(wait).await;
     }
     let Ok(_permit) = inner.permits.acquire().await else { return };
     let Listener::Concurrent(listener) = &inner.listener else { return };
-    if process.is_dropped() {
+    if process.is_halted() {
         return;
     }
     let worker = inner.free_workers.lock().pop().unwrap_or(1);
     let messages = batch.iter().map(|message| (**message).clone()).collect();
     process.note_consume();
+    let delivery = Delivery { messages, queue: queue.clone(), worker };
     // A listener that panics counts as one that wants the messages later.
-    let run = tokio::spawn(listener(Delivery { messages, queue: queue.clone(), worker }));
-    let status = run.await.unwrap_or(ConsumeStatus::ReconsumeLater);
+    let status = catch(async { listener(delivery).await }).await;
+    let status = status.unwrap_or(ConsumeStatus::ReconsumeLater);
     inner.free_workers.lock().push(worker);
     let mut done = batch;
     if status == ConsumeStatus::ReconsumeLater {
         let failed = send_back(&inner, &queue, &mut done).await;
-        if !failed.is_empty() && !process.is_dropped() {
+        if !failed.is_empty() && !process.is_halted() {
             submit(&inner, &queue, &process, failed, LOCAL_RETRY);
         }
     }
@@ -270,21 +270,25 @@ async fn send_one_back(
 /// Consumes one queue in order, one delivery at a time.
 async fn orderly_loop(inner: Arc<Inner>, queue: MessageQueue, process: Arc<ProcessQueue>) {
     let Listener::Orderly(listener) = inner.listener.clone() else { return };
-    while !process.is_dropped() && !inner.is_stopped() {
+    while !process.is_halted() && !inner.is_stopped() {
         let batch = process.first(inner.options.batch);
         if batch.is_empty() || !process.is_locked() {
             tokio::select! {
                 () = process.added.notified() => {}
-                () = tokio::time::sleep(ERROR_REST) => {}
+                () = process.rest(ERROR_REST) => {}
             }
             continue;
         }
         let Ok(permit) = inner.permits.acquire().await else { return };
+        if process.is_halted() {
+            return;
+        }
         let worker = inner.free_workers.lock().pop().unwrap_or(1);
         let messages = batch.iter().map(|message| (**message).clone()).collect();
         process.note_consume();
-        let run = tokio::spawn(listener(Delivery { messages, queue: queue.clone(), worker }));
-        let status = run.await.unwrap_or(OrderlyStatus::SuspendCurrentQueueAMoment);
+        let delivery = Delivery { messages, queue: queue.clone(), worker };
+        let status = catch(async { listener(delivery).await }).await;
+        let status = status.unwrap_or(OrderlyStatus::SuspendCurrentQueueAMoment);
         inner.free_workers.lock().push(worker);
         if status == OrderlyStatus::Success && !process.is_dropped() {
             let next = process.remove(batch.iter().map(|message| message.queue_offset));
@@ -292,7 +296,7 @@ async fn orderly_loop(inner: Arc<Inner>, queue: MessageQueue, process: Arc<Proce
         }
         drop(permit);
         if status == OrderlyStatus::SuspendCurrentQueueAMoment {
-            tokio::time::sleep(SUSPENDED_REST).await;
+            process.rest(SUSPENDED_REST).await;
         }
     }
 }
