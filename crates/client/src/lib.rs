@@ -30,7 +30,8 @@ mod validate;
 
 pub use config::ClientConfig;
 pub use consumer::{
-    ConsumeStatus, OrderlyStatus, PullConsumer, PullOutcome, PullStatus, PushConsumer,
+    ConsumeStatus, MessageSelector, OrderlyStatus, PullConsumer, PullOutcome, PullStatus,
+    PushConsumer,
 };
 pub use error::ClientError;
 pub use producer::{

@@ -3,47 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq_protocol::body::{EXPRESSION_TAG, SubscriptionData};
-use rocketmq_protocol::header::PullMessageRequestHeader;
 use rocketmq_protocol::message::{MessageExt, MessageQueue, sys_flag};
 use rocketmq_protocol::topic::FAQ;
 
+use super::fetch::{Fetch, PullStatus};
 use super::offsets::Offsets;
-use super::{has_wanted_tag, pull_once};
+use super::subscription::{MessageSelector, subscription};
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::instance::Instance;
-use crate::validate;
+use crate::{namespace, validate};
 
 /// How long a broker holds a pull that waits, and how long its answer may take.
 const SUSPEND: Duration = Duration::from_secs(20);
 const SUSPENDED_TIMEOUT: Duration = Duration::from_secs(30);
 const PULL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How a pull ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PullStatus {
-    /// Messages came.
-    Found,
-    /// There are none yet.
-    NoNewMsg,
-    /// There were some, but none that is subscribed to.
-    NoMatchedMsg,
-    /// The offset is not in the queue.
-    OffsetIllegal,
-}
-
-impl PullStatus {
-    /// The name in texts.
-    pub fn name(self) -> &'static str {
-        match self {
-            PullStatus::Found => "FOUND",
-            PullStatus::NoNewMsg => "NO_NEW_MSG",
-            PullStatus::NoMatchedMsg => "NO_MATCHED_MSG",
-            PullStatus::OffsetIllegal => "OFFSET_ILLEGAL",
-        }
-    }
-}
 
 /// What a pull brought.
 #[derive(Clone, Debug)]
@@ -124,29 +98,24 @@ impl PullConsumer {
         max: i32,
         wait: bool,
     ) -> Result<PullOutcome, ClientError> {
-        let subscription = SubscriptionData::by_tags(&queue.topic, expression, 0)
-            .ok_or_else(|| ClientError::illegal("parse subscription error"))?;
-        let route = self.instance.route(&queue.topic).await?.ok_or_else(|| {
-            ClientError::illegal(format!("No route info of this topic: {}{FAQ}", queue.topic))
-        })?;
-        let suspend = if wait { sys_flag::PULL_SUSPEND } else { 0 };
-        let header = PullMessageRequestHeader {
-            consumer_group: self.group.as_str().into(),
-            topic: queue.topic.as_str().into(),
-            queue_id: queue.queue_id,
-            queue_offset: offset,
-            max_msg_nums: max,
-            sys_flag: suspend | sys_flag::PULL_SUBSCRIPTION,
-            commit_offset: 0,
-            suspend_timeout_millis: SUSPEND.as_millis() as i64,
-            subscription: Some(subscription.sub_string.as_str().into()),
-            sub_version: 0,
-            expression_type: Some(EXPRESSION_TAG.into()),
+        let selector = MessageSelector::from(expression);
+        let space = self.instance.config.namespace();
+        let queue = &namespace::wrap_queue(space, queue);
+        let wanted = subscription("", &queue.topic, &selector, 0, "parse subscription error")?;
+        let fetch = Fetch {
+            group: &self.group,
+            queue,
+            broker_id: 0,
+            offset,
+            max,
+            flags: sys_flag::PULL_SUBSCRIPTION | if wait { sys_flag::PULL_SUSPEND } else { 0 },
+            commit: None,
+            suspend: SUSPEND,
+            timeout: if wait { SUSPENDED_TIMEOUT } else { PULL_TIMEOUT },
+            subscription: &wanted,
+            version: 0,
         };
-        let timeout = if wait { SUSPENDED_TIMEOUT } else { PULL_TIMEOUT };
-        let name = &queue.broker_name;
-        let mut pulled = pull_once(&self.instance, &route, name, 0, &header, timeout).await?;
-        pulled.messages.retain(|message| has_wanted_tag(&subscription, message));
+        let pulled = fetch.send(&self.instance).await?;
         Ok(PullOutcome {
             status: pulled.status,
             next_begin_offset: pulled.header.next_begin_offset,

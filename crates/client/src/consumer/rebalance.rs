@@ -10,9 +10,8 @@ use rocketmq_protocol::body::{LockBatchBody, LockOkBody, MessageModel};
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::{NoFields, RequestCode};
 
+use super::group::{Group, Member, Sharing};
 use super::process_queue::ProcessQueue;
-use super::push::{Inner, Owned};
-use super::worker;
 use crate::LOGGER;
 use crate::error::ClientError;
 use crate::instance::parse;
@@ -24,24 +23,36 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a lock holds here; the broker keeps it for 60 s.
 const LOCK_LIVE_MS: i64 = 30_000;
 
+/// How long a listener may go on with a queue that is to be left before the next round tries again.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+
 /// Rebalances until the consumer stops.
-pub(super) async fn run(inner: Arc<Inner>) {
-    while !inner.is_stopped() {
-        let complete = rebalance(&inner).await;
+pub(super) async fn run<M: Member>(member: Arc<M>) {
+    let group = member.group();
+    while !group.is_stopped() {
+        let complete = rebalance(&member).await;
         let wait = if complete { PERIOD } else { RETRY };
         tokio::select! {
-            () = inner.wake.notified() => {}
+            () = group.wake.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 /// One round over all topics; false if something has to be tried again soon.
-async fn rebalance(inner: &Arc<Inner>) -> bool {
-    let mut complete = true;
-    for topic in inner.subscriptions.keys() {
-        match rebalance_topic(inner, topic).await {
-            Ok(done) => complete &= done,
+async fn rebalance<M: Member>(member: &Arc<M>) -> bool {
+    let group = member.group();
+    let assigned = group.assigned.lock().clone();
+    if let Some(assigned) = assigned {
+        return exchange(member, |_| true, assigned).await;
+    }
+    let topics: BTreeSet<_> = group.subscriptions.read().keys().cloned().collect();
+    let mut complete =
+        exchange(member, |queue| !topics.contains(&queue.topic), BTreeSet::new()).await;
+    for topic in &topics {
+        match share_of(group, topic).await {
+            Ok(Some(mine)) => complete &= exchange(member, |q| q.topic == *topic, mine).await,
+            Ok(None) => complete = false,
             Err(error) => {
                 tracing::warn!(target: LOGGER, "rebalanceByTopic Exception, {topic}: {error}");
                 complete = false;
@@ -51,51 +62,96 @@ async fn rebalance(inner: &Arc<Inner>) -> bool {
     complete
 }
 
-async fn rebalance_topic(inner: &Arc<Inner>, topic: &str) -> Result<bool, ClientError> {
-    let Some(route) = inner.instance.route(topic).await? else { return Ok(true) };
-    let mine: BTreeSet<MessageQueue> = match inner.options.model {
-        MessageModel::Broadcasting => route.subscribe.iter().cloned().collect(),
-        MessageModel::Clustering => {
-            let mut members = inner.instance.consumer_ids(topic, &inner.group).await?;
-            members.sort();
-            let me = &inner.instance.client_id;
-            if !members.contains(me) {
-                // The broker has not heard of this consumer yet.
-                inner.instance.heartbeat().await;
-                return Ok(false);
-            }
-            let strategy = &inner.options.allocation;
-            strategy.share(me, &route.subscribe, &members).into_iter().collect()
+/// The queues of a topic that are this member's; `None` if that is not known yet.
+async fn share_of(
+    group: &Group,
+    topic: &str,
+) -> Result<Option<BTreeSet<MessageQueue>>, ClientError> {
+    let Some(route) = group.instance.route(topic).await? else {
+        return Ok(Some(BTreeSet::new()));
+    };
+    if group.sharing.model == MessageModel::Broadcasting {
+        return Ok(Some(route.subscribe.iter().cloned().collect()));
+    }
+    let mut members = group.instance.consumer_ids(topic, &group.name).await?;
+    members.sort();
+    let me = &group.instance.client_id;
+    if !members.contains(me) {
+        // The broker has not heard of this consumer yet.
+        group.instance.heartbeat().await;
+        return Ok(None);
+    }
+    let strategy = &group.sharing.allocation;
+    Ok(Some(strategy.share(me, &route.subscribe, &members).into_iter().collect()))
+}
+
+/// Of the queues that `concerned` names, has `mine` and no others from now on; false if something
+/// has to be tried again soon.
+async fn exchange<M: Member>(
+    member: &Arc<M>,
+    concerned: impl Fn(&MessageQueue) -> bool,
+    mine: BTreeSet<MessageQueue>,
+) -> bool {
+    let group = member.group();
+    let before: Vec<_> = group.queues.lock().keys().cloned().collect();
+    let left = leave(group, &concerned, &mine).await;
+    let taken = take(member, mine).await.unwrap_or_else(|error| {
+        tracing::warn!(target: LOGGER, "doRebalance, {}, a queue cannot be taken yet: {error}", group.name);
+        false
+    });
+    if !group.queues.lock().keys().eq(before.iter()) {
+        member.queues_changed();
+    }
+    left && taken
+}
+
+/// Lets go of queues that are somebody else's now; false if a listener is still at work on one.
+async fn leave(
+    group: &Group,
+    concerned: &impl Fn(&MessageQueue) -> bool,
+    mine: &BTreeSet<MessageQueue>,
+) -> bool {
+    let leaving: Vec<_> = {
+        let queues = group.queues.lock();
+        if group.is_stopped() {
+            // The end of the consumer lets go of every queue.
+            return true;
         }
+        let gone = queues.iter().filter(|(queue, process)| {
+            concerned(queue) && (!mine.contains(queue) || process.is_leaving())
+        });
+        gone.map(|(queue, process)| (queue.clone(), Arc::clone(process))).collect()
     };
-    leave(inner, topic, &mine).await;
-    take(inner, mine).await
+    let mut complete = true;
+    for (queue, process) in leaving {
+        process.halt();
+        // The next owner must not begin before the listener is done with what it has.
+        let idle = tokio::time::timeout(IDLE_WAIT, process.busy.lock()).await;
+        if group.orderly && idle.is_err() {
+            complete = false;
+            continue;
+        }
+        process.drop_queue();
+        group.queues.lock().remove(&queue);
+        group.offsets.commit(&queue).await;
+        group.offsets.forget(&queue);
+        tracing::info!(target: LOGGER, "doRebalance, {}, remove unnecessary mq, {queue}", group.name);
+        if group.orderly {
+            unlock(group, vec![queue]).await;
+        }
+    }
+    complete
 }
 
-/// Lets go of queues that are somebody else's now.
-async fn leave(inner: &Arc<Inner>, topic: &str, mine: &BTreeSet<MessageQueue>) {
-    let left: Vec<(MessageQueue, Owned)> = {
-        let mut queues = inner.queues.lock();
-        let gone: Vec<_> =
-            queues.keys().filter(|q| q.topic == topic && !mine.contains(q)).cloned().collect();
-        gone.into_iter().filter_map(|queue| queues.remove_entry(&queue)).collect()
-    };
-    for (queue, owned) in &left {
-        owned.process.drop_queue();
-        inner.offsets.commit(queue).await;
-        inner.offsets.forget(queue);
-        tracing::info!(target: LOGGER, "doRebalance, {}, remove unnecessary mq, {queue}", inner.group);
-    }
-    if inner.is_orderly() && !left.is_empty() {
-        unlock(inner, left.into_iter().map(|(queue, _)| queue).collect()).await;
-    }
-}
-
-/// Takes queues that are this consumer's and not taken yet, and renews the locks of the others.
-async fn take(inner: &Arc<Inner>, mine: BTreeSet<MessageQueue>) -> Result<bool, ClientError> {
-    let clustering = inner.options.model == MessageModel::Clustering;
-    let locked = match inner.is_orderly() && clustering {
-        true => Some(lock(inner, &mine).await),
+/// Takes queues that are this member's and not taken yet, and renews the locks of the others.
+async fn take<M: Member>(
+    member: &Arc<M>,
+    mine: BTreeSet<MessageQueue>,
+) -> Result<bool, ClientError> {
+    let group = member.group();
+    let clustering = group.sharing.model == MessageModel::Clustering;
+    let locked = match group.orderly && clustering {
+        true => Some(lock(group, &mine).await),
         false => None,
     };
     let mut complete = true;
@@ -111,32 +167,39 @@ async fn take(inner: &Arc<Inner>, mine: BTreeSet<MessageQueue>) -> Result<bool, 
             // Nobody else has a broadcast queue's messages to keep in order with.
             None => i64::MAX,
         };
-        let known = inner.queues.lock().get(&queue).cloned();
-        if let Some(owned) = known {
-            owned.process.lock_until(lock_until);
+        let known = group.queues.lock().get(&queue).cloned();
+        if let Some(process) = known {
+            process.lock_until(lock_until);
             continue;
         }
-        let (from, timestamp) = (inner.options.from, inner.options.timestamp);
-        let reset = inner.offsets.known(&queue);
-        let start = match reset {
+        let said = group.starts.lock().get(&queue).copied();
+        let start = match said.or_else(|| group.offsets.known(&queue)) {
             Some(offset) => offset,
-            None => inner.offsets.start_of(&queue, from, timestamp).await?,
+            None => {
+                let Sharing { from, timestamp, .. } = group.sharing;
+                group.offsets.start_of(&queue, from, timestamp).await?
+            }
         };
-        inner.offsets.update(&queue, start, false);
         let process = ProcessQueue::new();
         process.lock_until(lock_until);
-        tracing::info!(target: LOGGER, "doRebalance, {}, add a new mq, {queue} from {start}", inner.group);
-        inner.queues.lock().insert(queue.clone(), Owned { process: Arc::clone(&process) });
-        worker::start(inner, queue, process, start);
+        let mut queues = group.queues.lock();
+        if group.is_stopped() {
+            return Ok(true);
+        }
+        let start = group.starts.lock().remove(&queue).unwrap_or(start);
+        queues.insert(queue.clone(), Arc::clone(&process));
+        drop(queues);
+        tracing::info!(target: LOGGER, "doRebalance, {}, add a new mq, {queue} from {start}", group.name);
+        member.taken(queue, process, start);
     }
     Ok(complete)
 }
 
 /// Locks queues at their brokers; returns those that are locked.
-async fn lock(inner: &Inner, queues: &BTreeSet<MessageQueue>) -> BTreeSet<MessageQueue> {
+async fn lock(group: &Group, queues: &BTreeSet<MessageQueue>) -> BTreeSet<MessageQueue> {
     let mut locked = BTreeSet::new();
-    for (address, queues) in by_broker(inner, queues.iter().cloned()) {
-        match ask(inner, &address, RequestCode::LOCK_BATCH_MQ, queues).await {
+    for (address, queues) in by_broker(group, queues.iter().cloned()) {
+        match ask(group, &address, RequestCode::LOCK_BATCH_MQ, queues).await {
             Ok(frame) => {
                 let body: Result<LockOkBody, _> = parse(&frame);
                 locked.extend(body.unwrap_or_default().lock_ok_mq_set);
@@ -150,37 +213,37 @@ async fn lock(inner: &Inner, queues: &BTreeSet<MessageQueue>) -> BTreeSet<Messag
 }
 
 /// Unlocks queues at their brokers.
-pub(super) async fn unlock(inner: &Inner, queues: Vec<MessageQueue>) {
-    for (address, queues) in by_broker(inner, queues.into_iter()) {
-        if let Err(error) = ask(inner, &address, RequestCode::UNLOCK_BATCH_MQ, queues).await {
+pub(super) async fn unlock(group: &Group, queues: Vec<MessageQueue>) {
+    for (address, queues) in by_broker(group, queues.into_iter()) {
+        if let Err(error) = ask(group, &address, RequestCode::UNLOCK_BATCH_MQ, queues).await {
             tracing::error!(target: LOGGER, "unlockBatchMQ exception, {address}: {error}");
         }
     }
 }
 
 async fn ask(
-    inner: &Inner,
+    group: &Group,
     address: &str,
     code: RequestCode,
     mq_set: Vec<MessageQueue>,
 ) -> Result<rocketmq_protocol::Frame, ClientError> {
     let body = LockBatchBody {
-        client_id: inner.instance.client_id.clone(),
-        consumer_group: inner.group.clone(),
+        client_id: group.instance.client_id.clone(),
+        consumer_group: group.name.clone(),
         mq_set,
     };
     let body = fastjson::to_vec(&body).map_err(|error| ClientError::illegal(error.to_string()))?;
-    inner.instance.ask(address, code, &NoFields, body.into()).await
+    group.instance.ask(address, code, &NoFields, body.into()).await
 }
 
 /// Queues by the address of their master.
 fn by_broker(
-    inner: &Inner,
+    group: &Group,
     queues: impl Iterator<Item = MessageQueue>,
 ) -> BTreeMap<String, Vec<MessageQueue>> {
     let mut by_broker: BTreeMap<String, Vec<MessageQueue>> = BTreeMap::new();
     for queue in queues {
-        let route = inner.instance.known_route(&queue.topic);
+        let route = group.instance.known_route(&queue.topic);
         let address = route.as_ref().and_then(|route| route.master(&queue.broker_name));
         if let Some(address) = address {
             by_broker.entry(address.to_string()).or_default().push(queue);

@@ -36,6 +36,12 @@ impl Instance {
         self.refresh_route(topic).await
     }
 
+    /// The master's address behind a broker name, of those that the known routes have.
+    pub(crate) fn master_of(&self, broker_name: &str) -> Option<String> {
+        let routes = self.routes.read();
+        routes.values().find_map(|route| route.master(broker_name)).map(str::to_string)
+    }
+
     /// The route of a topic if it is known already.
     pub(crate) fn known_route(&self, topic: &str) -> Option<Arc<Route>> {
         self.routes.read().get(topic).cloned()

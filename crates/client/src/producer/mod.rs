@@ -19,6 +19,7 @@ use rocketmq_protocol::topic::FAQ;
 use tokio::sync::Semaphore;
 
 pub use batch::{batches, batches_of};
+pub(crate) use options::INNER_GROUP;
 pub use options::ProducerBuilder;
 pub use pending::PendingSend;
 pub use request::create_reply;

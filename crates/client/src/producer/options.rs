@@ -20,7 +20,7 @@ use crate::{MessageExt, namespace, validate};
 /// The group name that is refused because everybody would have it.
 const DEFAULT_GROUP: &str = "DEFAULT_PRODUCER";
 /// The group that tools and consumers send by; it keeps a common instance name.
-const INNER_GROUP: &str = "CLIENT_INNER_PRODUCER";
+pub(crate) const INNER_GROUP: &str = "CLIENT_INNER_PRODUCER";
 /// Sends that may be under way at once with [`Producer::start_send`].
 const PENDING_MAX: usize = 65_535;
 /// Kilobytes of bodies that may be under way at once with [`Producer::start_send`].

@@ -1,6 +1,7 @@
 //! Message traces: records of what was sent and consumed, which a producer of its own sends to
 //! the trace topic (contract `client.md` 13).
 
+mod consumption;
 mod record;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use rocketmq_protocol::topic::TRACE;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub(crate) use consumption::{Consumption, Outcome};
 pub(crate) use record::{MessageType, Published, Traced, TransactionEnded};
 
 use crate::config::ClientConfig;
@@ -52,6 +54,7 @@ pub(crate) struct Trace {
 /// Whose traces.
 pub(crate) enum Role {
     Produce,
+    Consume,
 }
 
 impl Trace {
@@ -66,6 +69,7 @@ impl Trace {
         let group = namespace::without(group, config.namespace()).into_owned();
         let role = match role {
             Role::Produce => "PRODUCE",
+            Role::Consume => "CONSUME",
         };
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mut config = config.clone();

@@ -11,7 +11,8 @@ use rocketmq_broker::Settings;
 use rocketmq_client::admin::AdminClient;
 use rocketmq_client::consumer::{Delivery, PushConsumerBuilder};
 use rocketmq_client::{
-    ClientConfig, ConsumeFromWhere, ConsumeStatus, Message, MessageExt, Producer, PushConsumer,
+    ClientConfig, ConsumeFromWhere, ConsumeStatus, Message, MessageExt, MessageQueue, Producer,
+    PushConsumer,
 };
 use rocketmq_protocol::body::TopicConfig;
 use rocketmq_standalone::Standalone;
@@ -92,6 +93,28 @@ impl Cluster {
         PushConsumer::builder(group)
             .client_config(self.config())
             .consume_from(ConsumeFromWhere::FirstOffset)
+    }
+
+    /// Waits until the group has exactly so many dead letters.
+    pub(crate) async fn wait_dead_letters(&self, group: &str, count: i64) {
+        let queue = MessageQueue {
+            topic: format!("%DLQ%{group}"),
+            broker_name: "broker-a".to_string(),
+            queue_id: 0,
+        };
+        let admin = self.admin();
+        let deadline = Instant::now() + PATIENCE;
+        let address = self.broker_addr();
+        loop {
+            let stored = admin.max_offset(&address, &queue).await.unwrap_or(0);
+            assert!(stored <= count, "{stored} dead letters");
+            if stored == count {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{stored} dead letters came");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        admin.shutdown().await;
     }
 
     /// Sends messages with these bodies, one after the other.
