@@ -25,7 +25,7 @@ on_default_ports() {
 
 the_package() {
     for file in bin/mqnamesrv bin/mqbroker bin/mqbroker.numanode0 bin/mqbroker.numanode3 bin/mqadmin bin/mqshutdown \
-        bin/mqstandalone bin/runserver.sh bin/runbroker.sh bin/tools.sh bin/export.sh bin/play.sh bin/os.sh \
+        bin/mqstandalone bin/mqdashboard bin/runserver.sh bin/runbroker.sh bin/tools.sh bin/export.sh bin/play.sh bin/os.sh \
         benchmark/producer.sh benchmark/consumer.sh benchmark/batchproducer.sh benchmark/runclass.sh \
         benchmark/shutdown.sh libexec/rocketmq; do
         check "the package has $file, executable" test -x "$dist/$file"

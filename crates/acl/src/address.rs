@@ -30,6 +30,12 @@ impl Range {
 /// What is wrong with a pattern, in Java's words.
 type Wrong = String;
 
+/// Whether a white list's pattern means an address; what is no pattern or no address does not.
+pub fn address_matches(pattern: &str, address: &str) -> bool {
+    let pattern = AddressPattern::parse(pattern);
+    matches!((pattern, address.parse()), (Ok(pattern), Ok(peer)) if pattern.matches(peer))
+}
+
 impl AddressPattern {
     /// Reads a pattern.
     pub(crate) fn parse(text: &str) -> Result<AddressPattern, Wrong> {

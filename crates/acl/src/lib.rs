@@ -17,6 +17,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use address::address_matches;
 pub use control::AccessControl;
 pub use credentials::Credentials;
 pub use error::AclError;

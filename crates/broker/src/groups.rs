@@ -7,21 +7,10 @@ use std::sync::Arc;
 
 use rocketmq_common::{clock, durable, fastjson};
 use rocketmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
-use rocketmq_protocol::topic::SYSTEM_GROUP_PREFIX;
+use rocketmq_protocol::topic::{BUILT_IN_GROUPS, SYSTEM_GROUP_PREFIX};
 
 use crate::LOGGER;
 use crate::table::{Pending, Table};
-
-/// Groups that every broker has.
-const BUILT_IN: [&str; 7] = [
-    "TOOLS_CONSUMER",
-    "FILTERSRV_CONSUMER",
-    "SELF_TEST_C_GROUP",
-    "CID_ONS-HTTP-PROXY",
-    "CID_ONSAPI_PULL",
-    "CID_ONSAPI_PERMISSION",
-    "CID_ONSAPI_OWNER",
-];
 
 /// The table of groups and its file.
 pub struct Groups(Table<SubscriptionGroupConfig>);
@@ -44,7 +33,7 @@ impl Groups {
     /// File and backup hold something that cannot be read.
     pub fn load(path: PathBuf) -> io::Result<Groups> {
         let mut table: HashMap<Box<str>, Arc<SubscriptionGroupConfig>> =
-            BUILT_IN.iter().map(|name| ((*name).into(), Arc::new(named(name)))).collect();
+            BUILT_IN_GROUPS.iter().map(|name| ((*name).into(), Arc::new(named(name)))).collect();
         let mut version = DataVersion { counter: 0, timestamp: clock::now_ms() };
         let parse = |bytes: &[u8]| {
             fastjson::from_slice::<SubscriptionGroupWrapper>(bytes).map_err(|e| e.to_string())

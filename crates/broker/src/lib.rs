@@ -41,3 +41,15 @@ pub use context::{BrokerContext, Settings};
 
 /// Name of the logger whose lines broker.log holds.
 pub const LOGGER: &str = "RocketmqBroker";
+
+/// Every key of a broker's configuration, for tools that show it.
+pub fn configuration_keys() -> Vec<rocketmq_common::config::KeyInfo> {
+    [
+        BrokerConfig::KEYS,
+        rocketmq_store::MessageStoreConfig::KEYS,
+        rocketmq_remoting::config::NettyServerConfig::KEYS,
+        rocketmq_remoting::config::NettyClientConfig::KEYS,
+        rocketmq_remoting::probe::ProbeConfig::KEYS,
+    ]
+    .concat()
+}

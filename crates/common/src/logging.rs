@@ -70,6 +70,8 @@ pub const PROTECTION: &str = "RocketmqProtection";
 pub const WATER_MARK: &str = "RocketmqWaterMark";
 /// Logger of clients.
 pub const CLIENT: &str = "RocketmqClient";
+/// Logger of the dashboard.
+pub const DASHBOARD: &str = "RocketmqDashboard";
 /// Logger of mqadmin.
 pub const TOOLS: &str = "RocketmqTools";
 /// Logger whose lines go to standard output only, as the broker's `-p` prints them.
@@ -100,7 +102,7 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts the log of this process: log files under `<home>/logs/rocketmqlogs`, panics included.
+/// Starts the log of this process: log files under `<home>/logs`, panics included.
 /// Never fails: what cannot be written is told on standard error. If the process has a `tracing`
 /// subscriber already, that one stays and this has no effect.
 pub fn init(profile: Profile, home: &Path) -> LogGuard {
@@ -125,7 +127,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let files = profile.files();
-    let writer = Writer::start(files, &home.join("logs").join("rocketmqlogs"));
+    let writer = Writer::start(files, &home.join("logs").join(profile.folder()));
     (FileLayer::new(files, writer.clone()), LogGuard { writer })
 }
 

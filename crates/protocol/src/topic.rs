@@ -34,6 +34,17 @@ pub const REPLY_SUFFIX: &str = "_REPLY_TOPIC";
 /// Group under which tools read.
 pub const TOOLS_CONSUMER_GROUP: &str = "TOOLS_CONSUMER";
 
+/// Groups that every broker has.
+pub const BUILT_IN_GROUPS: [&str; 7] = [
+    TOOLS_CONSUMER_GROUP,
+    "FILTERSRV_CONSUMER",
+    "SELF_TEST_C_GROUP",
+    "CID_ONS-HTTP-PROXY",
+    "CID_ONSAPI_PULL",
+    "CID_ONSAPI_PERMISSION",
+    "CID_ONSAPI_OWNER",
+];
+
 /// Longest topic name, in characters.
 pub const TOPIC_LENGTH_MAX: usize = 127;
 /// Longest group name, in characters.

@@ -6,10 +6,11 @@
 use std::process::ExitCode;
 
 /// Short names, and the Java classes they stand for.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("namesrv", "org.apache.rocketmq.namesrv.NamesrvStartup"),
     ("broker", "org.apache.rocketmq.broker.BrokerStartup"),
     ("mqadmin", "org.apache.rocketmq.tools.command.MQAdminStartup"),
+    ("dashboard", "org.apache.rocketmq.dashboard.App"),
     ("standalone", "org.apache.rocketmq.standalone.StandaloneStartup"),
 ];
 /// Where Java keeps its example programs.
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
         Some("namesrv") => rocketmq_namesrv::cli::run(rest),
         Some("broker") => rocketmq_broker::cli::run(rest),
         Some("mqadmin") => rocketmq_tools::admin::run(rest),
+        Some("dashboard") => {
+            rocketmq_dashboard::cli::run(rest, rocketmq_broker::configuration_keys())
+        }
         Some("standalone") => rocketmq_standalone::cli::run(rest),
         _ => match example(program, rest) {
             Some((name, rest)) => match rocketmq_tools::example::run(&name, rest) {

@@ -117,9 +117,17 @@ impl AdminClient {
         group: &str,
     ) -> Result<ConsumerConnection, ClientError> {
         let address = self.group_broker(group).await?;
+        self.consumer_connection_of(&address, group).await
+    }
+
+    /// Connected members of a group, as one broker has them.
+    pub async fn consumer_connection_of(
+        &self,
+        address: &str,
+        group: &str,
+    ) -> Result<ConsumerConnection, ClientError> {
         let header = ConsumerGroupRequestHeader { consumer_group: group.into() };
-        let code = RequestCode::GET_CONSUMER_CONNECTION_LIST;
-        parse(&self.ask(&address, code, &header).await?)
+        parse(&self.ask(address, RequestCode::GET_CONSUMER_CONNECTION_LIST, &header).await?)
     }
 
     /// Connected members of a producer group, as one broker of the topic has them.

@@ -20,13 +20,16 @@ const RESEND_GROUP: &str = "CLIENT_INNER_PRODUCER";
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl AdminClient {
-    /// Has a consumer consume one message at once; answers with the result's text form.
+    /// Has a consumer consume one message at once; without a client id, any member of the group.
+    ///
+    /// # Errors
+    /// There is no such message or member, or the member did not answer.
     pub async fn consume_message_directly(
         &self,
         group: &str,
         client_id: &str,
         offset_msg_id: &str,
-    ) -> Result<String, ClientError> {
+    ) -> Result<ConsumeMessageDirectlyResult, ClientError> {
         let message = self.view_message(offset_msg_id).await?;
         let header = ConsumeMessageDirectlyRequestHeader {
             consumer_group: group.into(),
@@ -36,17 +39,7 @@ impl AdminClient {
         };
         let address = message.store_host.to_string();
         let code = RequestCode::CONSUME_MESSAGE_DIRECTLY;
-        let frame = self.tell_within(&address, code, &header, DIRECT_TIMEOUT).await?;
-        let result: ConsumeMessageDirectlyResult = parse(&frame)?;
-        Ok(format!(
-            "ConsumeMessageDirectlyResult [order={}, autoCommit={}, consumeResult={}, remark={}, \
-             spentTimeMills={}]",
-            result.order,
-            result.auto_commit,
-            result.consume_result,
-            result.remark.as_deref().unwrap_or("null"),
-            result.spent_time_mills
-        ))
+        parse(&self.tell_within(&address, code, &header, DIRECT_TIMEOUT).await?)
     }
 
     /// The message that an offset id names.
@@ -89,6 +82,18 @@ impl AdminClient {
         found.retain(|message| message.msg_id() == id);
         found.sort_by_key(|message| message.store_timestamp);
         none_is_an_error(found)
+    }
+
+    /// Messages of a topic with that unique id, such as the copies in a retry topic; may be none.
+    pub async fn query_message_copies(
+        &self,
+        topic: &str,
+        id: &str,
+        max: i32,
+    ) -> Result<Vec<MessageExt>, ClientError> {
+        let mut found = self.query(topic, id, max, (0, i64::MAX), true).await?;
+        found.retain(|message| message.msg_id() == id);
+        Ok(found)
     }
 
     async fn query(

@@ -7,6 +7,7 @@ mod group;
 mod message;
 mod name_server;
 mod offset;
+mod read;
 mod topic;
 mod track;
 
@@ -52,6 +53,14 @@ impl AdminClient {
         if let Some(list) = namesrv_addr {
             config.namesrv_addr = Some(list.to_string());
         }
+        AdminClient::with_config(config)
+    }
+
+    /// A client with these settings; it gets an instance name of its own.
+    ///
+    /// # Errors
+    /// As of [`AdminClient::connect`].
+    pub fn with_config(mut config: ClientConfig) -> Result<AdminClient, ClientError> {
         config.instance_name = clock::now_ms().to_string();
         Ok(AdminClient(Instance::start(config)))
     }
@@ -67,6 +76,9 @@ impl AdminClient {
         ClientConfig {
             namesrv_addr: self.0.config.namesrv_addr.clone(),
             credentials: self.0.config.credentials.clone(),
+            use_tls: self.0.config.use_tls,
+            vip_channel_enabled: self.0.config.vip_channel_enabled,
+            timeout: self.0.config.timeout,
             instance_name,
             ..ClientConfig::default()
         }

@@ -49,6 +49,12 @@ impl AdminClient {
         Ok(list.topic_list)
     }
 
+    /// Names of clusters and brokers, which are topics too, as the name server has them, and the
+    /// address of a broker that has the other system topics.
+    pub async fn name_server_system_topics(&self) -> Result<TopicList, ClientError> {
+        parse(&self.name_server(RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_NS, &NoFields).await?)
+    }
+
     /// Creates or changes a topic on one broker.
     pub async fn create_topic(
         &self,
@@ -92,16 +98,24 @@ impl AdminClient {
     /// Bounds of a topic's queues, over all its masters.
     pub async fn topic_stats(&self, topic: &str) -> Result<TopicStatsTable, ClientError> {
         let route = self.topic_route(topic).await?;
-        let header = TopicRequestHeader { topic: topic.into() };
         let mut table = TopicStatsTable::default();
         for address in route.broker_datas.iter().filter_map(|data| data.any_address()) {
-            let frame = self.ask(address, RequestCode::GET_TOPIC_STATS_INFO, &header).await?;
-            table.offset_table.extend(parse::<TopicStatsTable>(&frame)?.offset_table);
+            table.offset_table.extend(self.topic_stats_of(address, topic).await?.offset_table);
         }
         if table.offset_table.is_empty() {
             return Err(ClientError::illegal("Not found the topic stats info"));
         }
         Ok(table)
+    }
+
+    /// Bounds of a topic's queues on one broker.
+    pub async fn topic_stats_of(
+        &self,
+        address: &str,
+        topic: &str,
+    ) -> Result<TopicStatsTable, ClientError> {
+        let header = TopicRequestHeader { topic: topic.into() };
+        parse(&self.ask(address, RequestCode::GET_TOPIC_STATS_INFO, &header).await?)
     }
 
     /// Groups that consume a topic, as one of its brokers knows them.

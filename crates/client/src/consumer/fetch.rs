@@ -71,11 +71,11 @@ pub(super) struct Fetch<'a> {
     pub(super) version: i64,
 }
 
-/// What came; messages whose tag is not wanted are left out.
-pub(super) struct Pulled {
-    pub(super) status: PullStatus,
-    pub(super) header: PullMessageResponseHeader,
-    pub(super) messages: Vec<MessageExt>,
+/// What came; [`Fetch::send`] leaves out messages whose tag is not wanted.
+pub(crate) struct Pulled {
+    pub(crate) status: PullStatus,
+    pub(crate) header: PullMessageResponseHeader,
+    pub(crate) messages: Vec<MessageExt>,
 }
 
 impl Fetch<'_> {
@@ -107,16 +107,28 @@ impl Fetch<'_> {
         };
         let request = Request::new(RequestCode::PULL_MESSAGE).fields(&header);
         let frame = instance.remoting.invoke(address, request, self.timeout).await?;
-        let status = PullStatus::of(&frame, address)?;
+        let mut pulled = Pulled::of(&frame, address, broker_name)?;
+        pulled.messages.retain(|message| has_wanted_tag(subscription, message));
+        Ok(pulled)
+    }
+}
+
+impl Pulled {
+    /// Reads an answer to PULL_MESSAGE.
+    pub(crate) fn of(
+        frame: &Frame,
+        address: &str,
+        broker_name: &str,
+    ) -> Result<Pulled, ClientError> {
+        let status = PullStatus::of(frame, address)?;
         let answer = PullMessageResponseHeader::decode(frame.fields());
         let answer = answer.map_err(|error| ClientError::illegal(error.to_string()))?;
         let mut messages = match status {
             PullStatus::Found => decode_messages(frame.body()),
             _ => Vec::new(),
         };
-        messages.retain(|message| has_wanted_tag(subscription, message));
         for message in &mut messages {
-            message.broker_name = Some(broker_name.clone());
+            message.broker_name = Some(broker_name.to_string());
             message.message.set(property::MIN_OFFSET, answer.min_offset.to_string());
             message.message.set(property::MAX_OFFSET, answer.max_offset.to_string());
         }

@@ -16,6 +16,7 @@ mod tasks;
 
 pub use allocate::{Allocation, RoomOf};
 pub use fetch::PullStatus;
+pub(crate) use fetch::Pulled;
 pub use pull::{PullConsumer, PullOutcome};
 pub use push::{ConsumeStatus, Delivery, OrderlyStatus, PushConsumer, PushConsumerBuilder};
 pub use subscription::MessageSelector;

@@ -20,6 +20,8 @@ pub enum Profile {
     Client,
     /// Name server and broker in one process: the files of both.
     Standalone,
+    /// Dashboard: consolelogs/rocketmq-console.log.
+    Dashboard,
 }
 
 /// The form of a line.
@@ -132,6 +134,14 @@ const BROKER_ONLY: &[LogFile] = &{
 };
 
 impl Profile {
+    /// Where the files lie, below `<home>/logs`.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Profile::Dashboard => "consolelogs",
+            _ => "rocketmqlogs",
+        }
+    }
+
     pub(super) fn files(self) -> &'static [LogFile] {
         match self {
             Profile::Namesrv => {
@@ -154,6 +164,7 @@ impl Profile {
             }
             Profile::Client => &const { [CLIENT_FILE] },
             Profile::Standalone => STANDALONE,
+            Profile::Dashboard => &const { [file("rocketmq-console", &[])] },
         }
     }
 }

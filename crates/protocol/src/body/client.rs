@@ -337,3 +337,19 @@ pub struct ConsumeMessageDirectlyResult {
     /// Time the listener took, ms.
     pub spent_time_mills: i64,
 }
+
+/// As Java prints it.
+impl std::fmt::Display for ConsumeMessageDirectlyResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "ConsumeMessageDirectlyResult [order={}, autoCommit={}, consumeResult={}, remark={}, \
+             spentTimeMills={}]",
+            self.order,
+            self.auto_commit,
+            self.consume_result,
+            self.remark.as_deref().unwrap_or("null"),
+            self.spent_time_mills
+        )
+    }
+}

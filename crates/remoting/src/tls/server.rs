@@ -43,7 +43,7 @@ impl std::fmt::Debug for ServerTls {
 
 impl ServerTls {
     /// The context for a new connection.
-    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+    pub fn acceptor(&self) -> Option<TlsAcceptor> {
         self.context.as_ref().map(|context| context.read().clone())
     }
 }
