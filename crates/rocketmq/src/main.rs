@@ -65,7 +65,7 @@ fn usage() -> ExitCode {
     for (short, class) in PROGRAMS {
         eprintln!("  {short:<12} {class}");
     }
-    for name in rocketmq_tools::example::NAMES {
+    for name in rocketmq_tools::example::names() {
         eprintln!("  {:<12} {EXAMPLES}{name}", name.replace('.', " "));
     }
     ExitCode::FAILURE

@@ -1,10 +1,22 @@
-//! The example programs of RocketMQ's distribution: the quick start and the benchmark.
+//! The example programs of RocketMQ's distribution: the quick start, the benchmark, and one small
+//! program for each feature, which is also the sample code of the client library.
 
+mod batch;
 mod benchmark;
+mod broadcast;
 mod client;
 mod failure;
+mod filter;
+mod namespace;
+mod ordermessage;
 mod quickstart;
+mod received;
+mod rpc;
+mod schedule;
+mod simple;
 mod terminal;
+mod tracemessage;
+mod transaction;
 
 use std::future::Future;
 
@@ -14,22 +26,53 @@ use rocketmq_common::{home, logging};
 type Program = fn(&[String]) -> i32;
 
 /// Every program, by its Java class's name below `org.apache.rocketmq.example.`.
-const PROGRAMS: [(&str, Program); 5] = [
+const PROGRAMS: &[(&str, Program)] = &[
     ("quickstart.Producer", quickstart::produce),
     ("quickstart.Consumer", quickstart::consume),
+    ("simple.Producer", |_| sample(simple::producer())),
+    ("simple.AsyncProducer", |_| sample(simple::async_producer())),
+    ("simple.OnewayProducer", |_| sample(simple::oneway_producer())),
+    ("simple.PushConsumer", |_| sample(simple::push_consumer())),
+    ("simple.PullConsumer", |_| sample(simple::pull_consumer())),
+    ("simple.AclClient", |_| sample(simple::acl_client())),
+    ("ordermessage.Producer", |_| sample(ordermessage::producer())),
+    ("ordermessage.Consumer", |_| sample(ordermessage::consumer())),
+    ("schedule.ScheduledMessageProducer", |_| sample(schedule::producer())),
+    ("schedule.ScheduledMessageConsumer", |_| sample(schedule::consumer())),
+    ("batch.SimpleBatchProducer", |_| sample(batch::simple_producer())),
+    ("batch.SplitBatchProducer", |_| sample(batch::split_producer())),
+    ("filter.TagFilterProducer", |_| sample(filter::tag_producer())),
+    ("filter.TagFilterConsumer", |_| sample(filter::tag_consumer())),
+    ("filter.SqlFilterProducer", |_| sample(filter::sql_producer())),
+    ("broadcast.PushConsumer", |_| sample(broadcast::push_consumer())),
+    ("transaction.TransactionProducer", |_| sample(transaction::producer())),
+    ("tracemessage.TraceProducer", |_| sample(tracemessage::producer())),
+    ("rpc.RequestProducer", |_| sample(rpc::request_producer())),
+    ("rpc.AsyncRequestProducer", |_| sample(rpc::async_request_producer())),
+    ("rpc.ResponseConsumer", |_| sample(rpc::response_consumer())),
+    ("namespace.ProducerWithNamespace", |_| sample(namespace::producer())),
     ("benchmark.Producer", benchmark::producer::run),
     ("benchmark.Consumer", benchmark::consumer::run),
     ("benchmark.BatchProducer", benchmark::batch_producer::run),
 ];
 
 /// Names that [`run`] knows.
-pub const NAMES: &[&str] =
-    &[PROGRAMS[0].0, PROGRAMS[1].0, PROGRAMS[2].0, PROGRAMS[3].0, PROGRAMS[4].0];
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|(name, _)| *name)
+}
 
 /// Runs a program to its end and returns its exit code; `None` if no program has that name.
 pub fn run(name: &str, args: &[String]) -> Option<i32> {
     let (_, program) = PROGRAMS.iter().find(|(known, _)| *known == name)?;
     Some(program(args))
+}
+
+/// Runs a program that takes nothing but the environment: `NAMESRV_ADDR` must be set.
+fn sample(work: impl Future<Output = Result<(), failure::Failure>>) -> i32 {
+    execute(async {
+        client::config(None, None)?;
+        work.await
+    })
 }
 
 /// Runs a program's work with a client's log file and a runtime; a failure goes to standard error.

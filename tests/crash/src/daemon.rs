@@ -47,17 +47,16 @@ impl Daemon {
     /// Starts the program with those arguments and variables.
     pub fn spawn(home: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Daemon {
         let mut command = Command::new(program());
-        command
-            .args(args)
-            .env("HOME", home)
-            .env("ROCKETMQ_HOME", home)
-            .env_remove("NAMESRV_ADDR")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(args).env("HOME", home).env("ROCKETMQ_HOME", home).env_remove("NAMESRV_ADDR");
         for (name, value) in variables {
             command.env(name, value);
         }
+        Daemon::start(command)
+    }
+
+    /// Starts any program, to follow what it prints.
+    pub fn start(mut command: Command) -> Daemon {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let outputs: [Box<dyn Read + Send>; 2] =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocketmq_client::{ConsumeFromWhere, ConsumeStatus, Message, MessageExt, Producer};
 
-use super::{client, execute, terminal};
+use super::{client, execute, received, terminal};
 
 const TOPIC: &str = "TopicTest";
 const TAGS: &str = "TagA";
@@ -65,14 +65,8 @@ fn say_started() {
 
 fn print_received(worker: usize, messages: &[MessageExt]) -> ConsumeStatus {
     say_started();
-    terminal::line(format_args!("{} ", received(worker, messages)));
+    terminal::line(format_args!("{} ", received::text(worker, messages)));
     ConsumeStatus::Success
-}
-
-/// As Java prints a list; the line ends in a blank.
-fn received(worker: usize, messages: &[MessageExt]) -> String {
-    let texts: Vec<String> = messages.iter().map(MessageExt::to_string).collect();
-    format!("ConsumeMessageThread_{worker} Receive New Messages: [{}]", texts.join(", "))
 }
 
 #[cfg(test)]
@@ -102,7 +96,7 @@ mod tests {
             prepared_transaction_offset: 0,
         };
         assert_eq!(
-            received(1, &[message]),
+            received::text(1, &[message]),
             "ConsumeMessageThread_1 Receive New Messages: [MessageExt [brokerName=broker-a, \
              queueId=3, storeSize=214, queueOffset=0, sysFlag=0, bornTimestamp=1, \
              bornHost=/127.0.0.1:58552, storeTimestamp=2, storeHost=/127.0.0.1:27911, \
