@@ -188,7 +188,18 @@ fn filter() {
     let tags: Vec<_> = lines(&mut consumer, RECEIVED, 40);
     assert!(tags.iter().all(|line| value(line, "TAGS") != "TagB"), "{tags:?}");
     stop(consumer);
+
+    place.create_topic("SqlFilterTest");
+    let mut consumer = place.started("filter.SqlFilterConsumer");
     assert_eq!(place.run("filter.SqlFilterProducer", SENT).len(), 10);
+    let mut wanted: Vec<_> = lines(&mut consumer, RECEIVED, 3)
+        .iter()
+        .map(|line| (value(line, "a").to_string(), value(line, "TAGS").to_string()))
+        .collect();
+    wanted.sort();
+    let pair = |a: &str, tag: &str| (a.to_string(), tag.to_string());
+    assert_eq!(wanted, [pair("0", "TagA"), pair("1", "TagB"), pair("3", "TagA")]);
+    stop(consumer);
 }
 
 #[test]
@@ -222,8 +233,12 @@ fn tracemessage() {
     let sent = place.run("tracemessage.TraceProducer", SENT);
     assert_eq!(sent.len(), 128);
     let id = value(&sent[0], "msgId");
+    let mut consumer = place.started("tracemessage.TracePushConsumer");
+    lines(&mut consumer, RECEIVED, 128);
+    stop(consumer);
     rocketmq_testbed::wait_until("the trace is found", || {
-        place.mqadmin(&["queryMsgTraceById", "-i", id]).contains("ProducerGroupName")
+        let trace = place.mqadmin(&["queryMsgTraceById", "-i", id]);
+        trace.contains("ProducerGroupName") && trace.contains("CID_JODIE_1")
     });
 }
 
@@ -245,6 +260,11 @@ fn namespace() {
     let sent =
         place.run("namespace.ProducerWithNamespace", "Topic:topicTest send success, misId is:");
     assert_eq!(sent.len(), 100);
+    let mut consumer = place.start("namespace.PushConsumerWithNamespace");
+    lines(&mut consumer, "Msg topic is:topicTest, MsgId is:", 100);
+    stop(consumer);
+    let topics = place.mqadmin(&["topicList"]);
+    assert!(topics.contains("InstanceTest%topicTest"), "{topics}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Consumers that want some messages of a topic only.
 
-use rocketmq_client::{ConsumeStatus, Message, Producer, PushConsumer};
+use rocketmq_client::{ConsumeStatus, Message, MessageSelector, Producer, PushConsumer};
 
 use super::failure::Failure;
 use super::received;
@@ -45,5 +45,24 @@ pub(super) async fn sql_producer() -> Result<(), Failure> {
         line(format_args!("{}", producer.send(message).await?));
     }
     producer.shutdown().await;
+    Ok(())
+}
+
+/// Prints the messages that an SQL92 expression is true for; the broker has
+/// `enablePropertyFilter=true`.
+pub(super) async fn sql_consumer() -> Result<(), Failure> {
+    let wanted = "(TAGS is not null and TAGS in ('TagA', 'TagB')) \
+                  and (a is not null and a between 0 and 3)";
+    let consumer = PushConsumer::builder("please_rename_unique_group_name")
+        .subscribe("SqlFilterTest", MessageSelector::by_sql(wanted))
+        .on_messages(|delivery| async move {
+            received::print(&delivery);
+            ConsumeStatus::Success
+        })
+        .start()
+        .await?;
+    line(format_args!("Consumer Started."));
+    asked_to_stop().await?;
+    consumer.shutdown().await;
     Ok(())
 }

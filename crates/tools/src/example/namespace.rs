@@ -1,9 +1,9 @@
 //! Topics and groups of one name in several namespaces do not meet.
 
-use rocketmq_client::{Message, Producer};
+use rocketmq_client::{ConsumeStatus, Message, Producer, PushConsumer};
 
 use super::failure::Failure;
-use super::terminal::line;
+use super::terminal::{asked_to_stop, line};
 
 const NAMESPACE: &str = "InstanceTest";
 const TOPIC: &str = "topicTest";
@@ -17,5 +17,28 @@ pub(super) async fn producer() -> Result<(), Failure> {
         line(format_args!("Topic:{TOPIC} send success, misId is:{}", result.msg_id));
     }
     producer.shutdown().await;
+    Ok(())
+}
+
+/// Consumes from the namespace's topic, which the listener sees without the namespace.
+pub(super) async fn push_consumer() -> Result<(), Failure> {
+    let consumer = PushConsumer::builder("cidTest")
+        .namespace(NAMESPACE)
+        .subscribe(TOPIC, "*")
+        .on_messages(|delivery| async move {
+            for message in &delivery.messages {
+                line(format_args!(
+                    "Msg topic is:{}, MsgId is:{}, reconsumeTimes is:{}",
+                    message.message.topic,
+                    message.msg_id(),
+                    message.reconsume_times
+                ));
+            }
+            ConsumeStatus::Success
+        })
+        .start()
+        .await?;
+    asked_to_stop().await?;
+    consumer.shutdown().await;
     Ok(())
 }
