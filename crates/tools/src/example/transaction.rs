@@ -43,7 +43,7 @@ pub(super) async fn producer() -> Result<(), Failure> {
             Ok::<_, Infallible>(LocalTransactionState::Unknown)
         };
         let result = producer.send_in_transaction(message, local_transaction).await?;
-        line(format_args!("{}", result.send));
+        line(format_args!("{result}"));
     }
     // The broker asks after a minute.
     asked_to_stop().await?;
