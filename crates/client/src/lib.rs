@@ -30,8 +30,8 @@ mod validate;
 
 pub use config::ClientConfig;
 pub use consumer::{
-    ConsumeStatus, MessageSelector, OrderlyStatus, PullConsumer, PullOutcome, PullStatus,
-    PushConsumer,
+    ConsumeStatus, LitePullConsumer, MessageSelector, OrderlyStatus, PullConsumer, PullOutcome,
+    PullStatus, PushConsumer,
 };
 pub use error::ClientError;
 pub use producer::{

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::{Cluster, Inbox, tasks, until};
-use rocketmq_client::{ConsumeStatus, OrderlyStatus, PullConsumer};
+use rocketmq_client::{ConsumeStatus, LitePullConsumer, OrderlyStatus, PullConsumer};
 use tokio::sync::Notify;
 
 fn bodies(count: usize) -> impl Iterator<Item = String> {
@@ -127,4 +127,23 @@ async fn a_pull_consumer_leaves_no_task() {
     consumer.shutdown().await;
     let _ = waiting.await.unwrap();
     assert_eq!(tasks(), 0);
+}
+
+#[tokio::test]
+async fn a_lite_pull_consumer_leaves_no_task() {
+    let cluster = Cluster::start().await;
+    cluster.topic("T", 2).await;
+    cluster.send("T", bodies(5)).await;
+    let builder = LitePullConsumer::builder("g").client_config(cluster.config());
+    let consumer = builder.start().await.unwrap();
+    consumer.subscribe("T", "*").await.unwrap();
+    until("it has its queues", || consumer.assignment().len() == 2).await;
+    // Its pulls wait at the broker now, or are on their way.
+    consumer.shutdown().await;
+    assert_eq!(tasks(), 0);
+    let builder = LitePullConsumer::builder("g").client_config(cluster.config());
+    let consumer = builder.start().await.unwrap();
+    consumer.subscribe("T", "*").await.unwrap();
+    drop(consumer);
+    until("no task is left", || tasks() == 0).await;
 }

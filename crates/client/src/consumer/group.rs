@@ -166,12 +166,14 @@ impl Group {
         if let Some(error) = self.instance.name_servers.missing() {
             return Err(error);
         }
-        let topics: Vec<_> = self.subscriptions.read().keys().cloned().collect();
-        for topic in &topics {
-            self.instance.refresh_route(topic).await?;
+        let subscriptions: Vec<_> = self.subscriptions.read().values().cloned().collect();
+        for subscription in &subscriptions {
+            self.instance.refresh_route(&subscription.topic).await?;
         }
         self.instance.register_consumer(Arc::clone(member) as _)?;
-        self.check_subscriptions().await?;
+        for subscription in &subscriptions {
+            self.check(subscription).await?;
+        }
         self.instance.heartbeat().await;
         let period = self.instance.config.persist_consumer_offset_interval;
         let weak = Arc::downgrade(member);
@@ -187,47 +189,41 @@ impl Group {
         Ok(())
     }
 
-    /// Has a broker of each topic look at the subscriptions that are not by tags.
-    async fn check_subscriptions(&self) -> Result<(), ClientError> {
-        let subscriptions: Vec<_> = self.subscriptions.read().values().cloned().collect();
-        for subscription in subscriptions.iter().filter(|subscription| !subscription.is_tag_type())
-        {
-            let Some(route) = self.instance.known_route(&subscription.topic) else { continue };
-            let broker = route.data.broker_datas.first().and_then(|data| data.any_address());
-            let Some(address) = broker else { continue };
-            let body = CheckClientBody {
-                client_id: self.instance.client_id.clone(),
-                group: self.name.clone(),
-                subscription_data: (**subscription).clone(),
-            };
-            let body = fastjson::to_vec(&body);
-            let body = body.map_err(|error| ClientError::illegal(error.to_string()))?;
-            let code = RequestCode::CHECK_CLIENT_CONFIG;
-            match self.instance.ask(address, code, &NoFields, Body::from(body)).await {
-                Err(ClientError::Broker { code, text, .. }) => {
-                    return Err(ClientError::client(code, text));
-                }
-                checked => drop(checked?),
-            }
+    /// Has a broker of its topic look at a subscription that is not by tags.
+    async fn check(&self, subscription: &SubscriptionData) -> Result<(), ClientError> {
+        if subscription.is_tag_type() {
+            return Ok(());
         }
-        Ok(())
+        let route = self.instance.known_route(&subscription.topic);
+        let broker = route.as_ref().and_then(|route| route.data.broker_datas.first());
+        let Some(address) = broker.and_then(|data| data.any_address()) else { return Ok(()) };
+        let body = CheckClientBody {
+            client_id: self.instance.client_id.clone(),
+            group: self.name.clone(),
+            subscription_data: subscription.clone(),
+        };
+        let body = fastjson::to_vec(&body);
+        let body = body.map_err(|error| ClientError::illegal(error.to_string()))?;
+        let code = RequestCode::CHECK_CLIENT_CONFIG;
+        match self.instance.ask(address, code, &NoFields, Body::from(body)).await {
+            Err(ClientError::Broker { code, text, .. }) => Err(ClientError::client(code, text)),
+            checked => checked.map(drop),
+        }
     }
 
-    /// Changes what is subscribed to, of a member that may have joined.
+    /// Changes what is subscribed to, of a member that has joined.
     ///
     /// # Errors
-    /// The name servers cannot be reached, or a broker refuses the subscription.
+    /// The name servers cannot be reached, or a broker refuses the subscription; nothing has
+    /// changed then.
     pub(super) async fn subscribe(
         &self,
         subscription: SubscriptionData,
     ) -> Result<(), ClientError> {
         let topic = subscription.topic.clone();
-        self.subscriptions.write().insert(topic.clone(), Arc::new(subscription));
         self.instance.refresh_route(&topic).await?;
-        if let Err(error) = self.check_subscriptions().await {
-            self.subscriptions.write().remove(&topic);
-            return Err(error);
-        }
+        self.check(&subscription).await?;
+        self.subscriptions.write().insert(topic, Arc::new(subscription));
         self.instance.heartbeat().await;
         self.wake.notify_one();
         Ok(())

@@ -102,19 +102,38 @@ impl Offsets {
         }
     }
 
-    /// Tells the broker one queue's offset.
+    /// Tells the broker one queue's offset, without waiting for an answer.
     pub(crate) async fn commit(&self, queue: &MessageQueue) {
         let Some(offset) = self.known(queue).filter(|_| self.file.is_none()) else { return };
         let Ok(address) = self.address(queue).await else { return };
-        let header = UpdateConsumerOffsetRequestHeader {
-            consumer_group: self.group.as_str().into(),
-            topic: queue.topic.as_str().into(),
-            queue_id: queue.queue_id,
-            commit_offset: offset,
-        };
+        let header = self.update_of(queue, offset);
         let request = Request::new(RequestCode::UPDATE_CONSUMER_OFFSET).fields(&header);
         if let Err(error) = self.instance.remoting.send_oneway(&address, request).await {
             tracing::warn!(target: LOGGER, "updateConsumerOffsetToBroker exception, {queue}: {error}");
+        }
+    }
+
+    /// Tells the broker one queue's offset, and waits until it has it.
+    ///
+    /// # Errors
+    /// The broker cannot be reached or refuses.
+    pub(crate) async fn commit_surely(&self, queue: &MessageQueue) -> Result<(), ClientError> {
+        let Some(offset) = self.known(queue).filter(|_| self.file.is_none()) else { return Ok(()) };
+        let address = self.address(queue).await?;
+        let (code, header) = (RequestCode::UPDATE_CONSUMER_OFFSET, self.update_of(queue, offset));
+        self.instance.ask(&address, code, &header, Body::None).await.map(drop)
+    }
+
+    fn update_of<'a>(
+        &'a self,
+        queue: &'a MessageQueue,
+        commit_offset: i64,
+    ) -> UpdateConsumerOffsetRequestHeader<'a> {
+        UpdateConsumerOffsetRequestHeader {
+            consumer_group: self.group.as_str().into(),
+            topic: queue.topic.as_str().into(),
+            queue_id: queue.queue_id,
+            commit_offset,
         }
     }
 
@@ -153,16 +172,38 @@ impl Offsets {
         }
     }
 
+    /// The offset as it is kept, at the broker or in the file; `None` if it is not.
+    pub(crate) async fn stored(&self, queue: &MessageQueue) -> Result<Option<i64>, ClientError> {
+        match &self.file {
+            Some(_) => Ok(self.known(queue)),
+            None => self.fetch(queue).await,
+        }
+    }
+
     /// The queue's end.
     pub(crate) async fn max(&self, queue: &MessageQueue) -> Result<i64, ClientError> {
+        self.edge(queue, RequestCode::GET_MAX_OFFSET).await
+    }
+
+    /// The first offset that is still there.
+    pub(crate) async fn min(&self, queue: &MessageQueue) -> Result<i64, ClientError> {
+        self.edge(queue, RequestCode::GET_MIN_OFFSET).await
+    }
+
+    async fn edge(&self, queue: &MessageQueue, code: RequestCode) -> Result<i64, ClientError> {
         let header = TopicQueueRequestHeader {
             topic: queue.topic.as_str().into(),
             queue_id: queue.queue_id,
         };
-        self.ask(queue, RequestCode::GET_MAX_OFFSET, &header).await
+        self.ask(queue, code, &header).await
     }
 
-    async fn search(&self, queue: &MessageQueue, timestamp: i64) -> Result<i64, ClientError> {
+    /// The offset of the message that was stored nearest to that time.
+    pub(crate) async fn search(
+        &self,
+        queue: &MessageQueue,
+        timestamp: i64,
+    ) -> Result<i64, ClientError> {
         let header = SearchOffsetRequestHeader {
             topic: queue.topic.as_str().into(),
             queue_id: queue.queue_id,
@@ -178,10 +219,7 @@ impl Offsets {
         from: ConsumeFromWhere,
         timestamp: i64,
     ) -> Result<i64, ClientError> {
-        let stored = match &self.file {
-            Some(_) => self.known(queue),
-            None => self.fetch(queue).await?,
-        };
+        let stored = self.stored(queue).await?;
         if let Some(offset) = stored.filter(|offset| *offset >= 0) {
             return Ok(offset);
         }

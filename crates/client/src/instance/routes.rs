@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rocketmq_protocol::body::TopicRouteData;
 use rocketmq_protocol::header::TopicRequestHeader;
+use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::topic::{AUTO_CREATE, FAQ};
 use rocketmq_protocol::{RequestCode, ResponseCode};
 
 use super::{Instance, parse};
-use crate::LOGGER;
 use crate::error::ClientError;
 use crate::route::Route;
+use crate::{LOGGER, namespace};
 
 impl Instance {
     /// A topic's route from a name server; `None` if no name server knows it.
@@ -40,6 +41,21 @@ impl Instance {
     pub(crate) fn master_of(&self, broker_name: &str) -> Option<String> {
         let routes = self.routes.read();
         routes.values().find_map(|route| route.master(broker_name)).map(str::to_string)
+    }
+
+    /// Queues that a topic is read from, as the application knows them.
+    ///
+    /// # Errors
+    /// There are none, or no name server answers.
+    pub(crate) async fn read_queues(&self, topic: &str) -> Result<Vec<MessageQueue>, ClientError> {
+        let space = self.config.namespace();
+        let route = self.route(&namespace::wrap(space, topic)).await?;
+        let queues = route.as_ref().map(|route| &route.subscribe).filter(|all| !all.is_empty());
+        let queues = queues.ok_or_else(|| {
+            let text = format!("Can not find Message Queue for this topic, {topic}{FAQ}");
+            ClientError::illegal(text)
+        })?;
+        Ok(queues.iter().map(|queue| namespace::queue_without(queue, space)).collect())
     }
 
     /// The route of a topic if it is known already.

@@ -84,7 +84,7 @@ impl Trace {
     pub(crate) fn consumed(&self, consumption: Consumption, outcome: Outcome, limit: Duration) {
         let Consumption { request_id, started_ms, messages } = consumption;
         let now = clock::now_ms();
-        let late = now - started_ms >= limit.as_millis() as i64;
+        let late = i64::try_from(limit.as_millis()).is_ok_and(|limit| now - started_ms >= limit);
         let code = match outcome {
             Outcome::Success | Outcome::Failed if late => Outcome::TimeOut,
             outcome => outcome,
