@@ -8,6 +8,7 @@ use std::time::Duration;
 use rocketmq_common::{clock, fastjson};
 use rocketmq_protocol::body::{LockBatchBody, LockOkBody, MessageModel};
 use rocketmq_protocol::message::MessageQueue;
+use rocketmq_protocol::topic::RETRY_PREFIX;
 use rocketmq_protocol::{NoFields, RequestCode};
 
 use super::group::{Group, Member, Sharing};
@@ -68,7 +69,9 @@ async fn share_of(
     topic: &str,
 ) -> Result<Option<BTreeSet<MessageQueue>>, ClientError> {
     let Some(route) = group.instance.route(topic).await? else {
-        return Ok(Some(BTreeSet::new()));
+        // A broker that has just heard of the group is creating its retry topic.
+        let comes = topic.starts_with(RETRY_PREFIX) && !group.queues.lock().is_empty();
+        return Ok((!comes).then(BTreeSet::new));
     };
     if group.sharing.model == MessageModel::Broadcasting {
         return Ok(Some(route.subscribe.iter().cloned().collect()));

@@ -156,10 +156,16 @@ impl Instance {
     /// Ends every task and closes every connection; nothing of the client runs any more when this
     /// returns.
     pub(crate) async fn shutdown(&self) {
-        let tasks: Vec<_> = self.tasks.lock().drain(..).collect();
-        tasks.iter().for_each(JoinHandle::abort);
-        for task in tasks {
-            let _ = task.await;
+        loop {
+            let tasks: Vec<_> = self.tasks.lock().drain(..).collect();
+            if tasks.is_empty() {
+                break;
+            }
+            tasks.iter().for_each(JoinHandle::abort);
+            // One that was at work may have added another before it ended.
+            for task in tasks {
+                let _ = task.await;
+            }
         }
         self.remoting.shutdown().await;
         self.abandon();

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test program uses a part of it
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,21 +30,41 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts both on free ports with a fresh folder. Retries and delays take a second.
     pub(crate) async fn start() -> Cluster {
-        let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
+        let mut cluster = Cluster {
+            system: None,
+            runtime: Some(runtime),
+            namesrv_addr: String::new(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let any = ([127, 0, 0, 1], 0).into();
+        cluster.boot(any, any).await;
+        cluster
+    }
+
+    async fn boot(&mut self, namesrv: SocketAddr, broker: SocketAddr) {
         let mut settings = rocketmq_broker::cli::default_settings();
         quick(&mut settings);
-        let any = Some(([127, 0, 0, 1], 0).into());
-        let path = folder.path().to_path_buf();
+        let folder = self.folder.path().to_path_buf();
         let starting =
-            runtime.spawn(async move { Standalone::start(&path, settings, any, any).await });
-        let system = starting.await.unwrap().unwrap();
-        let namesrv_addr = system.namesrv_addr();
-        Cluster { system: Some(system), runtime: Some(runtime), namesrv_addr, folder }
+            async move { Standalone::start(&folder, settings, Some(namesrv), Some(broker)).await };
+        let system = self.runtime.as_ref().unwrap().spawn(starting).await.unwrap().unwrap();
+        self.namesrv_addr = system.namesrv_addr();
+        self.system = Some(system);
+    }
+
+    /// Stops both, calls `meanwhile`, and starts them again where they were.
+    pub(crate) async fn restart(&mut self, meanwhile: impl AsyncFnOnce()) {
+        let system = self.system.take().unwrap();
+        let broker = system.broker_addr().parse().unwrap();
+        let namesrv = self.namesrv_addr.parse().unwrap();
+        self.runtime.as_ref().unwrap().spawn(system.shutdown()).await.unwrap();
+        meanwhile().await;
+        self.boot(namesrv, broker).await;
     }
 
     /// A configuration for clients of this cluster.
