@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rocketmq_common::config::{apply_file, verdict};
 use rocketmq_common::{home, host, logging};
+use rocketmq_dashboard::{Dashboard, DashboardConfig};
 use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::catch_signals;
 use rocketmq_store::{BrokerRole, Disk};
@@ -263,6 +264,7 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
     }
     tracing::info!(target: LOGGER, thread = "main", "{boot}");
     println!("{boot}");
+    let dashboard = start_dashboard(&settings).await;
     let code = tokio::select! {
         code = signals => code,
         why = until_fatal(&broker) => {
@@ -275,6 +277,9 @@ async fn serve_until_signal(start: BrokerSettings) -> i32 {
     let started = Instant::now();
     let thread = "ShutdownHook";
     tracing::info!(target: LOGGER, thread, "Shutdown hook was invoked, 1");
+    if let Some(dashboard) = dashboard {
+        dashboard.shutdown().await;
+    }
     broker.shutdown().await;
     let millis = started.elapsed().as_millis();
     tracing::info!(target: LOGGER, thread, "Shutdown hook over, consuming total time(ms): {millis}");
@@ -287,5 +292,35 @@ async fn until_fatal(broker: &Broker) -> String {
             return why;
         }
         tokio::time::sleep(FATAL_CHECK).await;
+    }
+}
+
+/// The dashboard of `dashboardPort`. Without it the broker still serves: what is wrong is told.
+async fn start_dashboard(settings: &Settings) -> Option<Dashboard> {
+    let port = settings.broker.dashboard_port;
+    if port == 0 {
+        return None;
+    }
+    let data = Path::new(&settings.store.store_path_root_dir).join("dashboard");
+    let config = DashboardConfig {
+        port,
+        namesrv_addr: settings.broker.namesrv_addr.clone(),
+        data_path: data.to_string_lossy().into_owned(),
+        ..DashboardConfig::default()
+    };
+    let users = config.data("users.properties");
+    match Dashboard::start(config, crate::configuration_keys()).await {
+        Ok(dashboard) => {
+            println!("the dashboard is at {}", dashboard.url());
+            rocketmq_dashboard::cli::announce(&dashboard, &users, None);
+            Some(dashboard)
+        }
+        Err(error) => {
+            let text =
+                format!("the dashboard does not start: {error}; the broker goes on without it");
+            tracing::error!(target: LOGGER, thread = "main", "{text}");
+            eprintln!("{text}");
+            None
+        }
     }
 }

@@ -158,6 +158,8 @@ config_table! {
         store_reply_message_enable: bool = "storeReplyMessageEnable", true, reloadable;
         /// Drops statistics of deleted topics and groups.
         auto_delete_unused_stats: bool = "autoDeleteUnusedStats", false, reloadable;
+        /// Port of the dashboard that this process serves; 0: none.
+        dashboard_port: i32 = "dashboardPort", 0;
     }
 }
 

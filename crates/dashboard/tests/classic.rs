@@ -1,4 +1,5 @@
 //! The REST paths of 1.0.0 in front of a live cluster.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

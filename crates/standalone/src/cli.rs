@@ -1,41 +1,51 @@
 //! `mqstandalone`: both daemons on their default ports, with one data folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rocketmq_common::{home, logging};
+use rocketmq_dashboard::{Dashboard, DashboardConfig};
 use rocketmq_remoting::signal::catch_signals;
 
 use crate::Standalone;
 
 /// The name server's port.
 pub(crate) const NAMESRV_PORT: i32 = 9876;
+/// Port of the dashboard unless told otherwise.
+const DASHBOARD_PORT: i32 = 8080;
 /// Exit code of a start that failed.
 const FAILED: i32 = 255;
 /// How often the broker is asked whether it can go on.
 const FATAL_CHECK: Duration = Duration::from_millis(200);
 
 const USAGE: &str = "\
-usage: mqstandalone [-d <arg>] [-h]
- -d,--dataDir <arg>   Folder for everything it keeps (default ~/rocketmq-standalone)
- -h,--help            Print help
+usage: mqstandalone [-d <arg>] [-h] [-w <arg>]
+ -d,--dataDir <arg>         Folder for everything it keeps (default ~/rocketmq-standalone)
+ -h,--help                  Print help
+ -w,--dashboardPort <arg>   Port of the dashboard on 127.0.0.1 (default 8080); 0: no dashboard
 ";
 
 /// Runs the program; returns its exit code.
 pub fn run(args: &[String]) -> i32 {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let folder = match words.as_slice() {
-        [] => home::user_home().join("rocketmq-standalone"),
-        ["-h" | "--help"] => {
-            print!("{USAGE}");
-            return 0;
+    let mut folder = home::user_home().join("rocketmq-standalone");
+    let mut dashboard_port = DASHBOARD_PORT;
+    let mut words = args.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match (word, words.next()) {
+            ("-h" | "--help", _) => {
+                print!("{USAGE}");
+                return 0;
+            }
+            ("-d" | "--dataDir", Some(given)) => folder = PathBuf::from(given),
+            ("-w" | "--dashboardPort", Some(port)) if port.parse::<u16>().is_ok() => {
+                dashboard_port = port.parse().unwrap_or(DASHBOARD_PORT);
+            }
+            _ => {
+                print!("{USAGE}");
+                return 1;
+            }
         }
-        ["-d" | "--dataDir", folder] => PathBuf::from(folder),
-        _ => {
-            print!("{USAGE}");
-            return 1;
-        }
-    };
+    }
     let guard = logging::init(logging::Profile::Standalone, &home::user_home());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -44,13 +54,13 @@ pub fn run(args: &[String]) -> i32 {
             return FAILED;
         }
     };
-    let code = runtime.block_on(serve(folder));
+    let code = runtime.block_on(serve(folder, dashboard_port));
     runtime.shutdown_background();
     drop(guard);
     code
 }
 
-async fn serve(folder: PathBuf) -> i32 {
+async fn serve(folder: PathBuf, dashboard_port: i32) -> i32 {
     let mut settings = rocketmq_broker::cli::default_settings();
     // A laptop changes its addresses; what runs on it stays.
     settings.probe.metrics_prom_exporter_port = rocketmq_remoting::probe::BROKER_PORT;
@@ -72,6 +82,7 @@ async fn serve(folder: PathBuf) -> i32 {
         system.namesrv_addr()
     );
     println!("data in {}; clients use NAMESRV_ADDR={}", folder.display(), system.namesrv_addr());
+    let dashboard = start_dashboard(&system, &folder, dashboard_port).await;
     let code = tokio::select! {
         code = signals => code,
         why = until_fatal(&system) => {
@@ -79,8 +90,36 @@ async fn serve(folder: PathBuf) -> i32 {
             FAILED
         }
     };
+    if let Some(dashboard) = dashboard {
+        dashboard.shutdown().await;
+    }
     system.shutdown().await;
     code
+}
+
+/// On this machine only, so that nobody has to log in; a port that is taken is told, no more.
+async fn start_dashboard(system: &Standalone, folder: &Path, port: i32) -> Option<Dashboard> {
+    if port == 0 {
+        return None;
+    }
+    let config = DashboardConfig {
+        address: "127.0.0.1".to_string(),
+        port,
+        namesrv_addr: Some(system.namesrv_addr()),
+        data_path: folder.join("dashboard").to_string_lossy().into_owned(),
+        login_required: Some("false".to_string()),
+        ..DashboardConfig::default()
+    };
+    match Dashboard::start(config, rocketmq_broker::configuration_keys()).await {
+        Ok(dashboard) => {
+            println!("the dashboard is at {}", dashboard.url());
+            Some(dashboard)
+        }
+        Err(error) => {
+            eprintln!("no dashboard: {error}; or choose another port: mqstandalone -w <port>");
+            None
+        }
+    }
 }
 
 async fn until_fatal(system: &Standalone) -> String {

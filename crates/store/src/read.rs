@@ -68,7 +68,6 @@ impl Core {
         let begin = Instant::now();
         let mut result = self.gather(topic, queue_id, offset, max_messages, filter);
         result.elapsed = begin.elapsed();
-        self.stats.got(result.message_count, result.elapsed);
         result
     }
 

@@ -180,7 +180,8 @@ impl MessageStore {
     }
 
     /// Reads up to `max_messages` messages of a queue from `offset` on, within the transfer limits
-    /// of the configuration.
+    /// of the configuration. A read that a consumer asked for is to be counted:
+    /// [`MessageStore::count_read`].
     pub fn get_messages(
         &self,
         topic: &str,
@@ -190,6 +191,11 @@ impl MessageStore {
         filter: &dyn MessageFilter,
     ) -> GetResult {
         self.core.get_messages(topic, queue_id, offset, max_messages, filter)
+    }
+
+    /// Counts what [`MessageStore::get_messages`] found in the statistics of 4.9.2.
+    pub fn count_read(&self, result: &GetResult) {
+        self.core.stats.got(result.message_count, result.elapsed);
     }
 
     /// The record at a commit log offset, if a whole record starts there.

@@ -12,7 +12,7 @@ use rocketmq_protocol::body::{
 };
 use rocketmq_protocol::header::{PullMessageRequestHeader, PullMessageResponseHeader};
 use rocketmq_protocol::message::{MessageQueue, properties, property, sys_flag};
-use rocketmq_protocol::topic::{self, FAQ, permission};
+use rocketmq_protocol::topic::{self, FAQ, TOOLS_CONSUMER_GROUP, permission};
 use rocketmq_remoting::{Body, Call, Connection, Response};
 use rocketmq_store::{BrokerRole, GetResult, GetStatus, PutMessage};
 
@@ -159,7 +159,7 @@ fn note(
         tell_offset_moved(context, header, found.header.next_begin_offset);
     }
     let result = &found.result;
-    if result.fall_behind_bytes.is_none() {
+    if result.fall_behind_bytes.is_none() || is_only_looked_at(header) {
         return;
     }
     let is_found = found.code == ResponseCode::SUCCESS;
@@ -326,6 +326,11 @@ fn known_subscription(
     Ok(subscription)
 }
 
+/// Who looks at messages has not consumed them; Java counts tools, too.
+fn is_only_looked_at(header: &PullMessageRequestHeader<'_>) -> bool {
+    header.consumer_group == TOOLS_CONSUMER_GROUP
+}
+
 /// Reads the store and decides the code.
 fn read(
     context: &BrokerContext,
@@ -336,6 +341,9 @@ fn read(
     let max = usize::try_from(header.max_msg_nums).unwrap_or(0);
     let (topic, queue_id, offset) = (&*header.topic, header.queue_id, header.queue_offset);
     let result = context.store.get_messages(topic, queue_id, offset, max, wanted);
+    if !is_only_looked_at(header) {
+        context.store.count_read(&result);
+    }
     let code = match result.status {
         GetStatus::Found => ResponseCode::SUCCESS,
         GetStatus::MessageWasRemoving | GetStatus::NoMatchedMessage => {
