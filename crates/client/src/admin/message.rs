@@ -151,7 +151,12 @@ fn none_is_an_error(found: Vec<MessageExt>) -> Result<Vec<MessageExt>, ClientErr
 }
 
 /// The messages of an answer's body; stops at the first malformed one.
-pub(crate) fn decode_messages(body: &[u8]) -> Vec<MessageExt> {
+fn decode_messages(body: &[u8]) -> Vec<MessageExt> {
+    decode_some(body).0
+}
+
+/// As [`decode_messages`]; also how many bytes at the end could not be read.
+pub(crate) fn decode_some(body: &[u8]) -> (Vec<MessageExt>, usize) {
     let mut rest = body;
     let mut messages = Vec::new();
     while let Ok(record) = RecordView::parse(rest) {
@@ -161,5 +166,5 @@ pub(crate) fn decode_messages(body: &[u8]) -> Vec<MessageExt> {
         }
         rest = rest.get(record.size()..).unwrap_or_default();
     }
-    messages
+    (messages, rest.len())
 }

@@ -26,7 +26,7 @@ use crate::ProducerBuilder;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::instance::Instance;
-pub(crate) use message::decode_messages;
+pub(crate) use message::decode_some;
 
 /// How long admin requests may take.
 const TIMEOUT: Duration = Duration::from_secs(5);

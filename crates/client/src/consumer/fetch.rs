@@ -11,7 +11,8 @@ use rocketmq_protocol::{Frame, RequestCode, ResponseCode};
 use rocketmq_remoting::Request;
 
 use super::subscription::has_wanted_tag;
-use crate::admin::decode_messages;
+use crate::LOGGER;
+use crate::admin::decode_some;
 use crate::error::ClientError;
 use crate::instance::Instance;
 
@@ -76,6 +77,8 @@ pub(crate) struct Pulled {
     pub(crate) status: PullStatus,
     pub(crate) header: PullMessageResponseHeader,
     pub(crate) messages: Vec<MessageExt>,
+    /// Bytes behind the messages that could not be read.
+    unread: usize,
 }
 
 impl Fetch<'_> {
@@ -108,6 +111,13 @@ impl Fetch<'_> {
         let request = Request::new(RequestCode::PULL_MESSAGE).fields(&header);
         let frame = instance.remoting.invoke(address, request, self.timeout).await?;
         let mut pulled = Pulled::of(&frame, address, broker_name)?;
+        if pulled.unread > 0 {
+            // Only the message that cannot be read is passed over; what lies behind it is pulled
+            // again.
+            let last = pulled.messages.last().map_or(self.offset, |last| last.queue_offset);
+            tracing::error!(target: LOGGER, "{} bytes that {address} sent of {queue} behind offset {last} are no message", pulled.unread);
+            pulled.header.next_begin_offset = last + 1;
+        }
         pulled.messages.retain(|message| has_wanted_tag(subscription, message));
         Ok(pulled)
     }
@@ -123,15 +133,15 @@ impl Pulled {
         let status = PullStatus::of(frame, address)?;
         let answer = PullMessageResponseHeader::decode(frame.fields());
         let answer = answer.map_err(|error| ClientError::illegal(error.to_string()))?;
-        let mut messages = match status {
-            PullStatus::Found => decode_messages(frame.body()),
-            _ => Vec::new(),
+        let (mut messages, unread) = match status {
+            PullStatus::Found => decode_some(frame.body()),
+            _ => (Vec::new(), 0),
         };
         for message in &mut messages {
             message.broker_name = Some(broker_name.to_string());
             message.message.set(property::MIN_OFFSET, answer.min_offset.to_string());
             message.message.set(property::MAX_OFFSET, answer.max_offset.to_string());
         }
-        Ok(Pulled { status, header: answer, messages })
+        Ok(Pulled { status, header: answer, messages, unread })
     }
 }

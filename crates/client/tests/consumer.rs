@@ -1,13 +1,18 @@
-//! Where a group begins that has no offset yet, against a broker that answers as the test says (real ones
-//! answer 0 for queues whose beginning is still in memory).
+//! Consumers against brokers that answer as each test says: where a group begins
+//! that has no offset yet (real brokers answer 0 for queues whose beginning is still in memory), and how
+//! it goes on behind what cannot be read.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod fake;
 
+use std::sync::Arc;
+
 use fake::{Fake, Reply, Seen, until};
+use parking_lot::Mutex;
 use rocketmq_client::{ConsumeFromWhere, ConsumeStatus, PushConsumer};
 use rocketmq_protocol::body::{ConsumerIdList, HeartbeatData};
+use rocketmq_protocol::message::RecordHead;
 use rocketmq_protocol::{RequestCode, ResponseCode};
 
 const STORED: &str = "stored";
@@ -76,4 +81,59 @@ async fn a_group_begins_where_it_was_told_to() {
         }
         consumer.shutdown().await;
     }
+}
+
+/// A stored message.
+fn record(queue_offset: i64, body: &str) -> Vec<u8> {
+    let host = ([127, 0, 0, 1], 10911).into();
+    let head = RecordHead {
+        topic: "T",
+        queue_id: 0,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 1,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+    };
+    let mut bytes = Vec::new();
+    let encoded = head.encode(body.as_bytes(), b"", &mut bytes);
+    encoded.place(&mut bytes, queue_offset, 1000 + queue_offset, 1);
+    bytes
+}
+
+#[tokio::test]
+async fn only_what_cannot_be_read_is_passed_over() {
+    let fake = Fake::start(&["a"]);
+    fake.topic("T", 1);
+    let mut config = fake.config();
+    config.instance_name = "damaged".to_string();
+    let member = config.client_id();
+    fake.answer(move |seen| {
+        let is_pull = seen.code == RequestCode::PULL_MESSAGE && seen.field("topic") == "T";
+        // Three messages from offset 3 on, of which the second is damaged, then one more.
+        let body = match seen.field("queueOffset") {
+            _ if !is_pull => return answer(seen, &member),
+            "3" => [record(3, "3"), b"damaged".to_vec(), record(5, "5")].concat(),
+            "4" => [b"damaged".to_vec(), record(5, "5")].concat(),
+            "5" => [record(5, "5"), record(6, "6")].concat(),
+            _ => return None,
+        };
+        let fields = [("nextBeginOffset", "7"), ("minOffset", "0"), ("maxOffset", "7")];
+        let fields = fields.into_iter().chain([("suggestWhichBrokerId", "0")]);
+        let fields = fields.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Reply::ok().map(|reply| Reply { fields, body, ..reply })
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let taking = Arc::clone(&seen);
+    let consumer = PushConsumer::builder(STORED).client_config(config).subscribe("T", "*");
+    let consumer = consumer.workers(1).on_messages(move |delivery| {
+        taking.lock().extend(delivery.messages.iter().map(|message| message.queue_offset));
+        std::future::ready(ConsumeStatus::Success)
+    });
+    let consumer = consumer.start().await.unwrap();
+    until("what can be read was consumed", || seen.lock().len() >= 3).await;
+    consumer.shutdown().await;
+    assert_eq!(*seen.lock(), [3, 5, 6]);
 }
