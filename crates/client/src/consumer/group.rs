@@ -19,6 +19,7 @@ use rocketmq_remoting::Body;
 use tokio::sync::Notify;
 
 use super::allocate::Allocation;
+use super::figures::{self, Figures};
 use super::offsets::Offsets;
 use super::process_queue::ProcessQueue;
 use super::rebalance;
@@ -94,6 +95,8 @@ pub(super) struct Group {
     /// Tasks in which listeners run.
     pub(super) tasks: Tasks,
     started_ms: i64,
+    /// What tools are shown of its work.
+    pub(super) figures: Figures,
     pub(super) instance: Arc<Instance>,
 }
 
@@ -143,6 +146,7 @@ impl Group {
             suspended: AtomicBool::new(false),
             tasks: Tasks::new(),
             started_ms: clock::now_ms(),
+            figures: Figures::default(),
             instance,
         })
     }
@@ -184,6 +188,13 @@ impl Group {
                     member.group().offsets.persist().await;
                 }
             }
+        });
+        let weak = Arc::downgrade(member);
+        self.instance.repeat(figures::PERIOD, figures::PERIOD, move |_| {
+            if let Some(member) = weak.upgrade() {
+                member.group().figures.look();
+            }
+            std::future::ready(())
         });
         self.instance.keep(tokio::spawn(rebalance::run(Arc::clone(member))));
         Ok(())
@@ -337,6 +348,8 @@ impl<M: Member> Consumer for M {
             ("allocateMessageQueueStrategy", group.sharing.allocation.name()),
         ];
         let properties = common.into_iter().chain(self.settings());
+        let subscriptions = group.subscriptions.read();
+        let topics = subscriptions.keys();
         let queues = group.queues.lock();
         let info = |queue: &MessageQueue, process: &ProcessQueue| {
             (queue.clone(), process.info(group.offsets.known(queue).unwrap_or(0)))
@@ -345,8 +358,8 @@ impl<M: Member> Consumer for M {
             jstack: None,
             mq_table: queues.iter().map(|(queue, process)| info(queue, process)).collect(),
             properties: properties.map(|(key, value)| (key.to_string(), value)).collect(),
-            status_table: BTreeMap::new(),
-            subscription_set: subscriptions(group),
+            status_table: topics.map(|topic| (topic.clone(), group.figures.of(topic))).collect(),
+            subscription_set: subscriptions.values().map(|s| (**s).clone()).collect(),
         }
     }
 

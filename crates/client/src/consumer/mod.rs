@@ -2,6 +2,7 @@
 
 mod allocate;
 mod fetch;
+mod figures;
 mod group;
 mod limits;
 mod lite;

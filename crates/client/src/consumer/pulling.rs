@@ -2,7 +2,7 @@
 //! 5, 9).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketmq_protocol::body::{MessageModel, SubscriptionData};
 use rocketmq_protocol::message::{MessageExt, MessageQueue, property};
@@ -84,6 +84,7 @@ pub(super) async fn run<P: Puller>(
             continue;
         }
         process.note_pull();
+        let asked = Instant::now();
         match pull(&*puller, &queue, offset, broker_id).await {
             Ok(pulled) => {
                 broker_id = pulled.header.suggest_which_broker_id;
@@ -98,6 +99,10 @@ pub(super) async fn run<P: Puller>(
                     }
                 }
                 offset = next;
+                if !pulled.messages.is_empty() {
+                    let figures = &group.figures;
+                    figures.pulled(&queue.topic, pulled.messages.len(), asked.elapsed());
+                }
                 let restore = |message| Arc::new(restored(group, message));
                 let messages = pulled.messages.into_iter().map(restore).collect();
                 puller.deliver(&queue, &process, messages, next);

@@ -168,7 +168,8 @@ async fn take<M: Member>(
         let lock_until = match locked {
             Some(_) => clock::now_ms() + LOCK_LIVE_MS,
             // Nobody else has a broadcast queue's messages to keep in order with.
-            None => i64::MAX,
+            None if group.orderly => i64::MAX,
+            None => 0,
         };
         let known = group.queues.lock().get(&queue).cloned();
         if let Some(process) = known {

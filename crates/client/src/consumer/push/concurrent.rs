@@ -1,7 +1,7 @@
 //! Concurrent consumption: each batch of messages is handed to the listener on its own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketmq_protocol::body::MessageModel;
 use rocketmq_protocol::message::{MessageExt, MessageQueue};
@@ -49,8 +49,10 @@ async fn consume(
     process.begin(&batch);
     let (delivery, worker) = inner.delivery(&queue, &batch);
     let traced = inner.begin_trace(&delivery.messages);
+    let begun = Instant::now();
     // A listener that panics counts as one that wants the messages later.
     let said = catch(async { listener(delivery).await }).await;
+    let time = begun.elapsed();
     inner.free_workers.lock().push(worker);
     inner.end_trace(traced, || match &said {
         Ok(ConsumeStatus::Success) => Outcome::Success,
@@ -69,6 +71,7 @@ async fn consume(
         Ok(ConsumeStatus::Partly { done, delay_level }) => (done.min(batch.len()), delay_level),
         Ok(ConsumeStatus::ReconsumeLater) | Err(_) => (0, 0),
     };
+    inner.group.figures.delivered(&queue.topic, done, batch.len() - done, time);
     let mut settled: Vec<i64> = batch.iter().map(|message| message.queue_offset).collect();
     let failed = return_some(&inner, &batch[done..], delay_level).await;
     if !failed.is_empty() {

@@ -1,7 +1,7 @@
 //! Orderly consumption: one delivery of a queue at a time, in the queue's order.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketmq_protocol::message::{MessageExt, MessageQueue};
 
@@ -41,7 +41,9 @@ pub(super) async fn run(inner: Arc<Inner>, queue: MessageQueue, process: Arc<Pro
         process.begin(&batch);
         let (delivery, worker) = inner.delivery(&queue, &batch);
         let traced = inner.begin_trace(&delivery.messages);
+        let begun = Instant::now();
         let said = catch(async { listener(delivery).await }).await;
+        let time = begun.elapsed();
         inner.free_workers.lock().push(worker);
         inner.end_trace(traced, || match &said {
             Ok(OrderlyStatus::SuspendCurrentQueueAMoment | OrderlyStatus::Suspend(_)) => {
@@ -59,6 +61,11 @@ pub(super) async fn run(inner: Arc<Inner>, queue: MessageQueue, process: Arc<Pro
             tracing::warn!(target: LOGGER, "processQueue is dropped without process consume result. messageQueue={queue}");
             return;
         }
+        let good = match said {
+            OrderlyStatus::Success | OrderlyStatus::Pending | OrderlyStatus::Commit => batch.len(),
+            _ => 0,
+        };
+        inner.group.figures.delivered(&queue.topic, good, batch.len() - good, time);
         let suspension = match said {
             OrderlyStatus::Success | OrderlyStatus::Commit => None,
             OrderlyStatus::Pending => {
