@@ -1,0 +1,62 @@
+// Every text of the page: key, English, Chinese. {0} is replaced by the first argument.
+const WORDS = {
+  overview: ["Overview", "概览"], cluster: ["Cluster", "集群"], topics: ["Topics", "主题"], groups: ["Groups", "消费组"], producers: ["Producers", "生产者"], messages: ["Messages", "消息"],
+  trace: ["Trace", "消息轨迹"], dlq: ["Dead letters", "死信"], history: ["History", "历史"], acl: ["Accounts", "权限"], ops: ["Operations", "运维"], audit: ["Audit", "审计"],
+  pages: ["Pages", "页面"], menu: ["Menu", "菜单"], theme: ["Light or dark", "浅色或深色"], keys: ["Keys", "快捷键"], focusSearch: ["Search", "搜索"], nameServers: ["Name servers", "NameServer"],
+  login: ["Log in", "登录"], logout: ["Log out", "退出"], loginText: ["Log in to see the cluster.", "请登录以查看集群。"], user: ["User", "用户"], password: ["Password", "密码"],
+  firstStart: ["First start: the password of admin stands on the console of the dashboard.", "首次启动:admin 的密码已打印在控制台上。"],
+  unknown: ["Not known", "未知"], close: ["Close", "关闭"], cancel: ["Cancel", "取消"], save: ["Save", "保存"], send: ["Send", "发送"], search: ["Search", "查询"], clear: ["Clear", "清空"], filter: ["Filter", "过滤"], remove: ["Remove", "移除"],
+  delete: ["Delete", "删除"], edit: ["Edit", "编辑"], update: ["Update", "更新"], done: ["Done", "已完成"], loading: ["Loading …", "加载中……"], actions: ["Actions", "操作"], nothing: ["Nothing here", "没有数据"],
+  typeToConfirm: ["Type {0} to confirm", "请输入 {0} 以确认"], selected: ["{0} of {1} selected", "已选 {0} / {1}"], selectAll: ["Select all", "全选"], export: ["Export {0}", "导出 {0}"], copied: ["Copied", "已复制"],
+  error: ["error", "错误"], warning: ["warning", "警告"], info: ["note", "提示"], up: ["up", "正常"], down: ["down", "不可达"], master: ["master", "主"], slave: ["slave", "从"],
+  seenAt: ["seen at {0}", "更新于 {0}"], wrongNow: ["What is wrong now", "当前问题"], nothingWrong: ["Nothing is wrong.", "一切正常。"], brokers: ["Brokers", "Broker"], broker: ["Broker", "Broker"], role: ["Role", "角色"], address: ["Address", "地址"], state: ["State", "状态"],
+  inTps: ["In / s", "写入/秒"], outTps: ["Out / s", "消费/秒"], totalTps: ["Requests / s", "请求/秒"], inToday: ["In today", "今日写入"], outToday: ["Out today", "今日消费"], inYesterday: ["In yesterday", "昨日写入"], outYesterday: ["Out yesterday", "昨日消费"],
+  in24h: ["In 24 h", "24 小时写入"], out24h: ["Out 24 h", "24 小时消费"], uptime: ["Up for", "运行时间"], disk: ["Disk", "磁盘"], version: ["Version", "版本"], topTopics: ["Topics with most messages", "消息最多的主题"], topGroups: ["Groups with most lag", "堆积最多的消费组"], brokerTrend: ["Brokers, last six hours", "Broker 近六小时"],
+  lag: ["Lag", "堆积"], lagTime: ["Lag, time", "堆积时间"], lagOf: ["lag {0}", "堆积 {0}"], retry: ["Retry", "重试"],
+  key: ["Key", "键"], value: ["Value", "值"], default: ["Default", "默认值"], status: ["Status", "状态"], config: ["Configuration", "配置"], onlyDiffering: ["Only what differs from the default", "只看与默认值不同的"], afterRestart: ["Takes effect after a restart", "重启后生效"],
+  topic: ["Topic", "主题"], kind: ["Kind", "类型"], kind_normal: ["Normal", "普通"], kind_retry: ["Retry", "重试"], kind_dlq: ["DLQ", "死信"], kind_system: ["System", "系统"], queues: ["Queues", "队列"], queue: ["Queue", "队列"], lastMessage: ["Last message", "最近消息"],
+  addTopic: ["New topic", "新增主题"], route: ["Route", "路由"], consumers: ["Consumers", "消费者"], sendMessage: ["Send message", "发送消息"], resetOffset: ["Reset offset", "重置消费位点"], skipAccumulate: ["Skip backlog", "跳过堆积"], deleteTopic: ["Delete topic", "删除主题"],
+  deleteTopicText: ["{0} and all its messages will be gone, on every broker.", "{0} 及其全部消息将从所有 Broker 上删除。"], minOffset: ["Min offset", "最小位点"], maxOffset: ["Max offset", "最大位点"], readQueues: ["Read queues", "读队列数"], writeQueues: ["Write queues", "写队列数"], perm: ["Permission", "权限"],
+  readWrite: ["read and write", "读写"], readOnly: ["read", "只读"], writeOnly: ["write", "只写"], noAccess: ["none", "无"], ordered: ["Ordered", "顺序"], where: ["Where", "位置"], noConsumers: ["No group has consumed this topic.", "没有消费组消费过该主题。"],
+  brokerOffset: ["Broker offset", "代理者位点"], consumerOffset: ["Consumer offset", "消费者位点"], owner: ["Owner", "消费终端"], lastTime: ["Last time", "最后消费时间"], tag: ["Tag", "标签"], body: ["Body", "消息体"], traced: ["With trace", "启用轨迹"], msgId: ["Message id", "消息 ID"], offset: ["Offset", "位点"],
+  goOnAt: ["Go on at", "起点"], toTime: ["a time", "指定时间"], toBegin: ["the oldest message", "最早消息"], toEnd: ["the end", "最新位点"], time: ["Time", "时间"], from: ["From", "从"], to: ["To", "到"], repeats: ["Again", "重复消费"], skips: ["Skipped", "跳过"],
+  willRepeat: ["{0} messages will be consumed again, {1} will be skipped.", "将重复消费 {0} 条消息,跳过 {1} 条。"], membersAreTold: ["The group is online: its members are told.", "消费组在线:将通知其成员。"], offlineReset: ["The group is offline: the brokers' offsets are set.", "消费组离线:直接修改 Broker 上的位点。"],
+  group: ["Group", "消费组"], clients: ["Clients", "终端"], client: ["Client", "终端"], clientId: ["Client id", "终端 ID"], type: ["Type", "类型"], model: ["Model", "模式"], systemGroups: ["System groups", "系统消费组"], addGroup: ["New group", "新增消费组"], consumeDetail: ["Progress", "消费详情"], limits: ["Limits", "监控阈值"],
+  limitsText: ["A group beyond its limits is shown as a problem.", "超出阈值的消费组会显示为问题。"], minCount: ["Clients, at least", "最少终端数"], maxLag: ["Lag, at most", "最大堆积"], deleteGroup: ["Delete group", "删除消费组"], deleteGroupText: ["{0} and its offsets will be gone, on every broker.", "{0} 及其消费位点将从所有 Broker 上删除。"],
+  noProgress: ["The group has not consumed anything yet.", "该消费组尚未消费。"], noOwner: ["nobody", "无"], language: ["Language", "语言"], subscriptions: ["Subscriptions", "订阅"], expression: ["Expression", "表达式"], rates: ["Rates", "速率"], properties: ["Properties", "属性"], stack: ["Stacks", "堆栈"], noStack: ["The client does not tell.", "终端未提供。"],
+  pullTps: ["Pulls / s", "拉取/秒"], pullRt: ["Pull ms", "拉取耗时"], okTps: ["Done / s", "成功/秒"], failedTps: ["Failed / s", "失败/秒"], consumeRt: ["Consume ms", "消费耗时"], failedHour: ["Failed, last hour", "近一小时失败"], cached: ["Cached", "缓存数"], cachedMib: ["Cached MiB", "缓存 MiB"], locked: ["Locked", "已加锁"], lastPull: ["Last pull", "最近拉取"], lastConsume: ["Last consumption", "最近消费"],
+  consumeEnable: ["May consume", "允许消费"], broadcastEnable: ["May broadcast", "允许广播消费"], fromMinEnable: ["May start at the oldest", "允许从最小位点消费"], notifyEnable: ["Tells members of changes", "通知成员变化"], retryQueues: ["Retry queues", "重试队列数"], retryMax: ["Retries, at most", "最大重试次数"], brokerId: ["Broker id", "Broker ID"], slowBroker: ["Broker id when slow", "消费慢时的 Broker ID"],
+  lastHeartbeat: ["Last heartbeat", "最近心跳"], producersByName: ["These brokers cannot list their producers: ask for a topic and a group.", "这些 Broker 无法列出生产者:请输入主题和生产组。"], producerGroup: ["Producer group", "生产组"],
+  begin: ["Begin", "开始"], end: ["End", "结束"], bodyContains: ["Body contains", "消息体包含"], property: ["Property", "属性名"], propertyValue: ["Its value", "属性值"], storeTime: ["Stored", "存储时间"], bornTime: ["Sent", "产生时间"], size: ["Size", "大小"], bytes: ["{0} bytes", "{0} 字节"], noMessages: ["No message found.", "没有找到消息。"], olderMessages: ["Older messages", "更早的消息"],
+  scanned: ["{0} messages looked at; reading does not count as consumption", "已扫描 {0} 条消息;查看不计入消费"], chooseTopic: ["Choose a topic, or give a message id.", "请选择主题或输入消息 ID。"], text: ["Text", "文本"], hex: ["Hex", "十六进制"], offsetMsgId: ["Offset id", "位点 ID"], retries: ["Retries", "重试次数"], retryOf: ["{0} of {1}", "{0} / {1}"], life: ["Life", "生命周期"],
+  copyBody: ["Copy body", "复制消息体"], download: ["Download", "下载"], sendAgain: ["Send again", "重新发送"], sentAgain: ["Sent again", "已重新发送"], consumeNow: ["Consume now", "立即消费"], consumedNow: ["Consumed", "已消费"], someFailed: ["{0} of {1} failed", "{1} 条中有 {0} 条失败"],
+  event_born: ["Sent", "发送"], event_stored: ["Stored", "存储"], event_delayed: ["Delayed", "延迟"], event_consumed: ["Consumed", "消费"], event_failed: ["Failed", "失败"], event_retry: ["Waits for a retry", "等待重试"], event_dlq: ["Dead letter", "进入死信"], event_waiting: ["Waits", "等待"], event_filtered: ["Filtered", "被过滤"], event_trace: ["Trace", "轨迹"],
+  CONSUMED: ["consumed", "已消费"], NOT_CONSUME_YET: ["not consumed yet", "尚未消费"], NOT_ONLINE: ["group offline", "消费组离线"], CONSUMED_BUT_FILTERED: ["filtered", "已过滤"], PULL: ["pulled by the application", "应用主动拉取"], CONSUME_BROADCASTING: ["broadcast", "广播消费"], UNKNOWN: ["unknown", "未知"], RETRYING: ["waits for a retry", "等待重试"], IN_DLQ: ["dead letter", "死信"],
+  CONSUME_PASSIVELY: ["push", "推"], CONSUME_ACTIVELY: ["pull", "拉"], CLUSTERING: ["clustering", "集群"], BROADCASTING: ["broadcasting", "广播"],
+  noDeadLetters: ["No dead letters.", "没有死信。"], origin: ["From topic", "原主题"],
+  traceTopic: ["Trace topic", "轨迹主题"], traceText: ["Give a message id, or a topic and a key.", "请输入消息 ID,或主题和 Key。"], noTrace: ["No trace of this message. Clients write traces only when told to.", "没有该消息的轨迹。客户端需启用轨迹。"], sent: ["Sent", "发送"], store: ["Stored at", "存储于"], cost: ["Took", "耗时"], step: ["Step", "步骤"],
+  series: ["What", "指标"], perSecond: ["Messages per second", "每秒消息数"], noHistory: ["Nothing was collected in this time.", "该时段没有采集数据。"], zoomText: ["Drag over a chart to look closer.", "在图上拖动可放大。"],
+  account: ["Account", "账号"], admin: ["Administrator", "管理员"], addAccount: ["New account", "新增账号"], secret: ["Secret", "密钥"], newSecret: ["New secret (empty: stays)", "新密钥(留空不变)"], defaultTopic: ["Other topics", "默认主题权限"], defaultGroup: ["Other groups", "默认消费组权限"], topicPerms: ["Topics, a line each: name=PUB|SUB", "主题权限,每行一个:name=PUB|SUB"], groupPerms: ["Groups, a line each: name=SUB", "消费组权限,每行一个:name=SUB"],
+  whiteAddress: ["Addresses without a check", "免校验地址"], whiteList: ["Global white list, an address a line", "全局白名单,每行一个地址"], deleteAccount: ["Delete account", "删除账号"], deleteAccountText: ["{0} will be refused by every broker.", "所有 Broker 将拒绝 {0}。"], aclOff: ["The brokers check no accounts: aclEnable=false.", "Broker 未启用权限校验:aclEnable=false。"],
+  testRules: ["May it?", "权限测试"], action: ["Action", "动作"], ask: ["Ask", "测试"], allowed: ["allowed", "允许"], denied: ["denied", "拒绝"],
+  opsText: ["What is changed here counts for every user, until the dashboard ends.", "此处的修改对所有用户生效,直到控制台重启。"], nameServerLists: ["Known lists", "已知列表"], otherList: ["Another list", "其他列表"], connections: ["Connections", "连接"], useVip: ["Send to the VIP port (listenPort − 2)", "使用 VIP 端口(listenPort − 2)"], useTls: ["TLS", "TLS"],
+  subject: ["Subject", "对象"], result: ["Result", "结果"],
+};
+
+let chosen = "en";
+
+export function language() {
+  return localStorage.getItem("lang") || (navigator.language.startsWith("zh") ? "zh" : "en");
+}
+
+export function setLanguage(lang) {
+  chosen = lang === "zh" ? "zh" : "en";
+  localStorage.setItem("lang", chosen);
+  document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
+}
+
+export function t(key, ...given) {
+  const words = WORDS[key];
+  const text = words ? words[chosen === "zh" ? 1 : 0] : String(key);
+  return text.replace(/\{(\d)\}/g, (_, at) => given[at]);
+}
