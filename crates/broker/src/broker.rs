@@ -2,7 +2,7 @@
 //! 4, 5, 6).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ use crate::processor::{acl, pull};
 use crate::protect;
 use crate::schedule::Schedule;
 use crate::topics::Topics;
-use crate::{LOGGER, address_server, inert, metadata};
+use crate::{LOGGER, address_server, inert, metadata, pod};
 
 /// The thread that Java runs timers on.
 const TIMER: &str = "BrokerControllerScheduledThread1";
@@ -265,11 +265,18 @@ fn connects_with_tls(tls: &TlsSettings, settings: &Settings) -> bool {
     tls.enable.unwrap_or(tls.mode == TlsMode::Enforcing) || settings.client.use_tls
 }
 
-/// The address that clients are told.
+/// The number of the address that clients are told.
 fn advertised_ip(settings: &Settings) -> Result<IpAddr, BrokerError> {
-    let ip = &settings.broker.broker_ip1;
-    ip.parse().map_err(|_| {
-        BrokerError::Setting(format!("brokerIP1={ip} is not an IP address; set it to the address that clients reach this broker at"))
+    let name = &settings.broker.broker_ip1;
+    if let Ok(ip) = name.parse() {
+        return Ok(ip);
+    }
+    // A name stays what clients are told; message ids need the number behind it.
+    let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    let found = found.unwrap_or_default();
+    let best = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
+    best.map(SocketAddr::ip).ok_or_else(|| {
+        BrokerError::Setting(format!("brokerIP1={name} is no IP address and no name that this host resolves; set it to the address that clients reach this broker at"))
     })
 }
 
@@ -579,6 +586,7 @@ fn start_replication(
         let appended = move || pull::run_ready(&own);
         tasks.push(tokio::spawn(rocketmq_replication::follow(store(), master, appended)));
         tasks.push(tokio::spawn(metadata::follow(Arc::clone(context))));
+        tasks.push(tokio::spawn(pod::watch_for_master(Arc::clone(context))));
     } else {
         tasks.push(every(REPLICA_SWEEP, REPLICA_SWEEP, context, |c| c.replicas.expire()));
         tasks.push(tokio::spawn(persist_delay_offsets(Arc::clone(context))));

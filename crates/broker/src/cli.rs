@@ -10,7 +10,9 @@ use rocketmq_remoting::config::serialize_type_from_env;
 use rocketmq_remoting::signal::catch_signals;
 use rocketmq_store::{BrokerRole, Disk};
 
-use crate::{Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server, broker, inert};
+use crate::{
+    Broker, BrokerError, BrokerSettings, LOGGER, Settings, address_server, broker, inert, pod,
+};
 
 /// The port and socket buffers, whatever the class defaults of the settings say.
 const DEFAULT_PORT: i32 = 10911;
@@ -136,6 +138,7 @@ fn load(options: &Options) -> Result<(BrokerSettings, usize), Refused> {
     })?;
     let mut settings = default_settings();
     let mut unknown_keys = 0;
+    let mut is_named = false;
     settings.probe.metrics_prom_exporter_port = rocketmq_remoting::probe::BROKER_PORT;
     if let Some(file) = &options.config_file {
         let report = apply_file(Path::new(file), &mut settings.tables_mut());
@@ -155,7 +158,11 @@ fn load(options: &Options) -> Result<(BrokerSettings, usize), Refused> {
                 near.unwrap_or_default()
             );
         }
+        is_named = report.properties.get("brokerName").is_some();
         settings.file = Some(file.into());
+    }
+    if settings.broker.broker_name_from_pod && !is_named {
+        name_from_pod(&mut settings)?;
     }
     if let Some(servers) = &options.namesrv {
         settings.broker.namesrv_addr = Some(servers.clone());
@@ -165,6 +172,20 @@ fn load(options: &Options) -> Result<(BrokerSettings, usize), Refused> {
     }
     check(&mut settings)?;
     Ok((BrokerSettings { settings, serialize, ..BrokerSettings::default() }, unknown_keys))
+}
+
+/// `brokerNameFromPod`; a `brokerName` of the file goes before it.
+fn name_from_pod(settings: &mut Settings) -> Result<(), Refused> {
+    let host = host::local_host_name();
+    settings.broker.broker_name = pod::broker_name(&host).ok_or_else(|| {
+        Refused(
+            FAILED,
+            format!(
+                "brokerNameFromPod=true: the host name {host} is neither <name>-master-<number> nor <name>-slave-<number>; name the StatefulSets <name>-master and <name>-slave, or set brokerName"
+            ),
+        )
+    })?;
+    Ok(())
 }
 
 /// The defaults of a broker process.

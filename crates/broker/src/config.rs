@@ -11,9 +11,9 @@ config_table! {
         /// Name servers, `host:port;host:port`.
         namesrv_addr: Option<String> = "namesrvAddr", namesrv_from_env(), shown("NAMESRV_ADDR"), important, reloadable;
         /// Address that clients are told.
-        broker_ip1: String = "brokerIP1", host::local_address(), shown("local address"), important;
+        broker_ip1: String = "brokerIP1", address(), shown("ROCKETMQ_BROKER_ADDRESS, else the local address"), important;
         /// Address that slaves are told.
-        broker_ip2: String = "brokerIP2", host::local_address(), shown("local address");
+        broker_ip2: String = "brokerIP2", address(), shown("ROCKETMQ_BROKER_ADDRESS, else the local address");
         /// Name of the broker; master and slaves share it.
         broker_name: String = "brokerName", host::local_host_name(), shown("local host name"), important;
         /// Cluster the broker belongs to.
@@ -160,11 +160,25 @@ config_table! {
         auto_delete_unused_stats: bool = "autoDeleteUnusedStats", false, reloadable;
         /// Port of the dashboard that this process serves; 0: none.
         dashboard_port: i32 = "dashboardPort", 0;
+        /// Own key: pods `<x>-master-<n>` and `<x>-slave-<n>` get the brokerName `<x>-<n>`.
+        broker_name_from_pod: bool = "brokerNameFromPod", name_from_pod_env(), shown("ROCKETMQ_BROKER_NAME_FROM_POD, else false");
+        /// Own key: ms after which a slave without a master of its name warns.
+        slave_without_master_warn_time: i64 = "slaveWithoutMasterWarnTime", 60000, reloadable;
     }
 }
 
 fn processors() -> i32 {
     host::processors() as i32
+}
+
+/// A container knows its lasting name only by its environment.
+fn address() -> String {
+    let named = std::env::var("ROCKETMQ_BROKER_ADDRESS").ok().filter(|name| !name.is_empty());
+    named.unwrap_or_else(host::local_address)
+}
+
+fn name_from_pod_env() -> bool {
+    std::env::var("ROCKETMQ_BROKER_NAME_FROM_POD").is_ok_and(|value| value.trim() == "true")
 }
 
 fn namesrv_from_env() -> Option<String> {

@@ -83,8 +83,10 @@ impl Settings {
 /// A running broker's parts. The order of locks is in `docs/architecture.md`.
 pub struct BrokerContext {
     settings: RwLock<Arc<Settings>>,
-    /// Address that clients are told, part of message ids: brokerIP1 and listenPort.
+    /// Address that is part of message ids: brokerIP1 as a number, and listenPort.
     pub store_host: SocketAddr,
+    /// Address that clients are told.
+    address: String,
     /// The files.
     pub store: Arc<MessageStore>,
     /// Topics.
@@ -141,7 +143,13 @@ impl BrokerContext {
     pub(crate) fn new(parts: Parts) -> BrokerContext {
         let stats = BrokerStats::new(&parts.settings.broker.broker_cluster_name);
         let master = Master::new(parts.settings.store.ha_master_address.as_deref());
+        let told = &parts.settings.broker.broker_ip1;
+        let address = match told.parse::<std::net::IpAddr>() {
+            Ok(_) => parts.store_host.to_string(),
+            Err(_) => format!("{told}:{}", parts.store_host.port()),
+        };
         BrokerContext {
+            address,
             settings: RwLock::new(Arc::new(parts.settings)),
             store_host: parts.store_host,
             store: parts.store,
@@ -179,8 +187,8 @@ impl BrokerContext {
         *self.settings.write() = Arc::new(settings);
     }
 
-    /// `ip:port` that clients are told.
+    /// `host:port` that clients are told: brokerIP1 as it is configured, which may be a name.
     pub fn address(&self) -> String {
-        self.store_host.to_string()
+        self.address.clone()
     }
 }

@@ -23,6 +23,7 @@ mod metadata;
 mod metrics;
 mod offsets;
 mod outward;
+mod pod;
 pub mod processor;
 mod producers;
 pub mod protect;

@@ -155,9 +155,11 @@ fn wrong_settings_are_refused_before_anything_is_touched() {
     let start = |more: &str| place.run(&["broker", "-c", &place.settings("b.conf", more)], &[]);
     says(&start("listenPort=abc"), 255, &["is not a whole number; give one between"]);
     says(
-        &start("brokerIP1=myhost"),
+        &start("brokerIP1=myhost.invalid"),
         255,
-        &["is not an IP address; set it to the address that clients"],
+        &[
+            "is no IP address and no name that this host resolves; set it to the address that clients",
+        ],
     );
     says(&start("brokerRole=SLAVE\nbrokerId=0"), 253, &["Slave's brokerId must be > 0"]);
     says(&start("aclEnable=true"), 255, &["it must list accounts or globalWhiteRemoteAddresses"]);
@@ -198,8 +200,10 @@ fn check_names_what_is_wrong_and_starts_nothing() {
     );
     let tls = "-Dtls.config.file=/nowhere -Dtls.test.mode.enable=false";
     says(&check("", tls), 1, &["tls.server.certPath is not set"]);
-    let many =
-        check("brokerIP1=here\nmetricsPromExporterHost=there\nmaxErrorRateOfBloomFilter=0", "");
+    let many = check(
+        "brokerIP1=here.invalid\nmetricsPromExporterHost=there\nmaxErrorRateOfBloomFilter=0",
+        "",
+    );
     assert!(many.text.contains("has 3 error(s); nothing was started."), "{}", many.text);
     let left: Vec<_> = std::fs::read_dir(place.scratch.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "only the settings: {left:?}");
