@@ -6,7 +6,7 @@ cargo_deny_version := 0.20.2
 cargo_deny_root := target/tools/cargo-deny-$(cargo_deny_version)
 cargo_deny := $(cargo_deny_root)/bin/cargo-deny
 
-.PHONY: help prerequisites build dist quickstart test test-quick crash soak fmt fmt-check clippy deny shell-check lint load-tool bench bench-quick
+.PHONY: help prerequisites build dist quickstart test test-quick crash soak fmt fmt-check clippy deny shell-check lint kubernetes load-tool bench bench-quick
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ $(cargo_deny):
 
 shell-check:
 	tests/shell-check.sh
+
+kubernetes:  ## writes the plain Kubernetes manifests anew from the Helm chart (wants Go)
+	tests/kubernetes/run.sh --write
 
 load-tool:
 	cargo build --locked --release -p rocketmq-bench

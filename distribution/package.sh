@@ -21,7 +21,7 @@ for part in bin conf benchmark docs LICENSE NOTICE README.md CHANGELOG.md; do
     cp -R "$repo/$part" "$tree/$part"
 done
 cp "$repo"/distribution/libexec/*.sh "$tree/libexec/"
-cp -R "$repo/distribution/grafana" "$repo/distribution/prometheus" "$tree/"
+cp -R "$repo/distribution/grafana" "$repo/distribution/prometheus" "$repo/distribution/kubernetes" "$tree/"
 cp "$binary" "$tree/libexec/rocketmq"
 chmod -R u=rwX,go=rX "$tree"
 chmod 755 "$tree"/bin/* "$tree"/benchmark/*.sh "$tree/libexec/rocketmq"

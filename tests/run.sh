@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 logs=target/test
 mkdir -p "$logs"
 
-stages=${*:-fmt clippy deny shell-check cargo-test crash dist instructions acceptance interop}
+stages=${*:-fmt clippy deny shell-check cargo-test crash dist instructions acceptance kubernetes interop}
 
 run_stage() {
     case $1 in
@@ -19,6 +19,7 @@ run_stage() {
     dist) make -s dist ;;
     instructions) tests/instructions.sh ;;
     acceptance) tests/dist/acceptance.sh ;;
+    kubernetes) tests/kubernetes/run.sh ;;
     interop) tests/interop/run.sh ;;
     *)
         echo "no such stage: $1" >&2
