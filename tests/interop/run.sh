@@ -75,6 +75,7 @@ fi
 [ "$system" = java ] || for pair in "ours java" "java ours"; do
     step "replication, master and slave: $pair" "$here/replication.sh" --master "${pair% *}" --slave "${pair#* }"
 done
+[ "$system" = java ] || step "rolling migration, there and back" "$here/migration.sh"
 step "access control" "$here/acl.sh" --system "$system"
 [ "$system" = java ] || step "TLS" "$here/tls.sh"
 [ "$rounds" = 0 ] || step "kill -9, $rounds rounds" "$here/kill9.sh" --system "$system" --rounds "$rounds"

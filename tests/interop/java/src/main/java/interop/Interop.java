@@ -56,6 +56,7 @@ public final class Interop {
         Map<String, Scenario> scenarios = new LinkedHashMap<>();
         scenarios.put("acl", AclScenarios::acl);
         scenarios.put("produce", Journal::produce);
+        scenarios.put("follow", Journal::follow);
         scenarios.put("consume-all", Journal::consumeAll);
         scenarios.put("keyed", Journal::keyed);
         scenarios.put("verify-store", StoreDump::run);

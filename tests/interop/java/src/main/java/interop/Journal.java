@@ -35,10 +35,13 @@ final class Journal {
     /**
      * Sends until {@code n} are acknowledged (0: until a send fails) from {@code threads} threads; bodies of up to
      * {@code size} bytes. Lines: {@code ack ID QUEUE OFFSET OFFSET_ID CRC} and {@code unsure ID}; never buffered.
+     * With {@code until=FILE} it goes on over failures, with the client's retries and {@code pause} ms between two
+     * messages of a thread, until the file exists.
      */
     static void produce(Peer peer) throws Exception {
         DefaultMQProducer producer = peer.producer();
-        producer.setRetryTimesWhenSendFailed(0);
+        boolean goesOn = !peer.text("until", "").isEmpty();
+        producer.setRetryTimesWhenSendFailed(goesOn ? 5 : 0);
         producer.setSendMsgTimeout(peer.number("send-timeout", 3000));
         String topic = peer.required("topic");
         int queues = peer.number("queues", 4);
@@ -54,11 +57,13 @@ final class Journal {
             Random random = new Random(i);
             Thread thread = new Thread(() -> {
                 while (left.getAndDecrement() > 0) {
-                    if (!sendOne(producer, topic, random, peer.number("size", 1024), out)) {
-                        unsure.incrementAndGet();
-                        left.set(0);
-                    } else {
+                    if (sendOne(producer, topic, random, peer.number("size", 1024), out)) {
                         acknowledged.incrementAndGet();
+                    } else {
+                        unsure.incrementAndGet();
+                    }
+                    if (goesOn ? isOver(peer) : unsure.get() > 0) {
+                        left.set(0);
                     }
                 }
             });
@@ -70,6 +75,29 @@ final class Journal {
         }
         peer.checks.that("produced", wanted == 0 || acknowledged.get() == wanted, "topic", topic,
             "acknowledged", acknowledged.get(), "unsure", unsure.get());
+    }
+
+    /** Waits a moment; true when the file of {@code until} is there. */
+    private static boolean isOver(Peer peer) {
+        java.util.concurrent.locks.LockSupport.parkNanos(peer.number("pause", 10) * 1_000_000L);
+        return Files.exists(Path.of(peer.required("until")));
+    }
+
+    /** A consumer of {@code group} that prints {@code got ID} for each message until {@code until=FILE} exists. */
+    static void follow(Peer peer) throws Exception {
+        DefaultMQPushConsumer consumer = peer.pushConsumer(peer.required("group"));
+        consumer.setConsumeFromWhere(org.apache.rocketmq.common.consumer.ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(peer.required("topic"), "*");
+        PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(message -> out.println("got " + message.getMsgId()));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        while (!isOver(peer)) {
+            // The listener does the work.
+        }
+        consumer.shutdown();
     }
 
     private static boolean sendOne(DefaultMQProducer producer, String topic, Random random, int size,
@@ -100,7 +128,8 @@ final class Journal {
     /**
      * Reads every queue of a topic from its minimum to its maximum offset: no gap, no duplicate; with
      * {@code acked=FILE} (what produce printed, several files separated by commas) every acknowledged message is
-     * there, in its place, unchanged. {@code print=true} prints {@code msg ID QUEUE OFFSET OFFSET_ID CRC}.
+     * there, in its place, unchanged. {@code repeated=true}: a message that the client sent again may be there more than
+     * once. {@code print=true} prints {@code msg ID QUEUE OFFSET OFFSET_ID CRC}.
      */
     static void consumeAll(Peer peer) throws Exception {
         String topic = peer.required("topic");
@@ -109,7 +138,7 @@ final class Journal {
         consumer.start();
         peer.atEnd(consumer::shutdown);
         peer.await("route of " + topic, () -> !consumer.fetchSubscribeMessageQueues(topic).isEmpty());
-        Map<String, String> stored = new HashMap<>();
+        Map<String, Set<String>> stored = new HashMap<>();
         Set<String> gaps = new HashSet<>();
         int duplicates = 0;
         for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(topic)) {
@@ -117,7 +146,8 @@ final class Journal {
                 String id = message.getMsgId();
                 String place = message.getQueueId() + " " + message.getQueueOffset() + " "
                     + ((MessageClientExt) message).getOffsetMsgId() + " " + crc(message.getBody());
-                if (stored.put(id, place) != null) {
+                Set<String> places = stored.computeIfAbsent(id, unused -> new HashSet<>());
+                if ((!places.isEmpty() && !peer.flag("repeated", false)) || !places.add(place)) {
                     duplicates++;
                 }
                 if (peer.flag("print", false)) {
@@ -159,7 +189,7 @@ final class Journal {
         return messages;
     }
 
-    private static void compareAcknowledged(Peer peer, String files, Map<String, String> stored) throws Exception {
+    private static void compareAcknowledged(Peer peer, String files, Map<String, Set<String>> stored) throws Exception {
         int acknowledged = 0;
         List<String> wrong = new ArrayList<>();
         for (String file : files.split(",")) {
@@ -170,7 +200,7 @@ final class Journal {
                     continue;
                 }
                 acknowledged++;
-                if (!words[2].equals(stored.get(words[1]))) {
+                if (!stored.getOrDefault(words[1], Set.of()).contains(words[2])) {
                     wrong.add(words[1] + " acknowledged at " + words[2] + ", found " + stored.get(words[1]));
                 }
             }
