@@ -4,7 +4,7 @@
 
 mod cluster;
 
-use cluster::{Cluster, Inbox};
+use cluster::{Cluster, Inbox, until};
 use rocketmq_client::{ClientConfig, ConsumeFromWhere, MessageModel, PushConsumer};
 
 async fn member(cluster: &Cluster, instance: &str, inbox: &Inbox) -> PushConsumer {
@@ -45,5 +45,14 @@ async fn every_member_gets_everything_and_goes_on_where_its_file_says() {
     again.wait(1).await;
     one.shutdown().await;
     assert_eq!(again.bodies(), ["3"]);
+    // A file that cannot be read has a predecessor.
+    let file = cluster.config().local_offset_store_dir.join("127.0.0.1@one/g/offsets.json");
+    std::fs::write(file, "{").unwrap();
+    cluster.send("T", ["4".to_string()]).await;
+    let mended = Inbox::default();
+    let one = member(&cluster, "one", &mended).await;
+    until("the new one came", || mended.bodies().contains(&"4".to_string())).await;
+    one.shutdown().await;
+    assert!(mended.bodies().iter().all(|body| ["3", "4"].contains(&&**body)));
     assert_eq!(cluster::tasks(), 0);
 }

@@ -1,52 +1,32 @@
 //! Lite pull consumers: the application polls what the consumer pulls ahead (contract `client.md` 9).
 
 mod cache;
+mod inner;
 mod options;
 mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rocketmq_common::clock;
-use rocketmq_protocol::body::{MessageModel, SubscriptionData};
+use rocketmq_protocol::body::MessageModel;
 use rocketmq_protocol::message::{MessageExt, MessageQueue};
 use tokio::time::Instant;
 
 pub use options::LitePullConsumerBuilder;
 
-use super::group::{Group, Member};
-use super::process_queue::ProcessQueue;
-use super::pulling::{self, Puller, Pulling};
 use super::subscription::{MessageSelector, subscription};
 use crate::error::ClientError;
 use crate::namespace;
-use crate::trace::{Outcome, Trace};
-use cache::{Batch, Cache};
-use options::Options;
-use topics::Watched;
+use crate::trace::Outcome;
+use inner::Inner;
 
 /// What Java says of a subscription that cannot be, of calls to a consumer that has ended, and of
 /// mixing the two ways to get queues.
 const BAD_SUBSCRIPTION: &str = "subscribe exception";
 const NOT_RUNNING: &str = "The consumer not running, please start it first.";
 const EXCLUSIVE: &str = "Subscribe and assign are mutually exclusive.";
-
-struct Inner {
-    group: Group,
-    options: Options,
-    pulling: Pulling,
-    cache: Cache,
-    /// Behind what was polled, by queue; committed by and by.
-    positions: Mutex<BTreeMap<MessageQueue, i64>>,
-    paused: Mutex<BTreeSet<MessageQueue>>,
-    watched: Mutex<BTreeMap<String, Watched>>,
-    /// When offsets are committed next, monotonic ms.
-    commit_at: AtomicI64,
-    trace: Option<Arc<Trace>>,
-}
 
 /// Pulls ahead and is polled: the application sets the pace, and may go to any offset. It ends
 /// when it is dropped, without a word to the brokers; [`LitePullConsumer::shutdown`] is the better
@@ -330,141 +310,5 @@ impl LitePullConsumer {
         if let Some(trace) = trace {
             trace.shutdown().await;
         }
-    }
-}
-
-impl Inner {
-    fn running(&self) -> Result<&Group, ClientError> {
-        match self.group.is_stopped() {
-            false => Ok(&self.group),
-            true => Err(ClientError::illegal(NOT_RUNNING)),
-        }
-    }
-
-    /// Refuses queues that are not this consumer's.
-    fn check_owned(&self, queue: &MessageQueue) -> Result<(), ClientError> {
-        let (owned, hint) = match &*self.group.assigned.lock() {
-            Some(assigned) => (assigned.contains(queue), ""),
-            None => (self.group.queues.lock().contains_key(queue), ", may be rebalancing"),
-        };
-        if owned {
-            return Ok(());
-        }
-        Err(ClientError::illegal(format!(
-            "The message queue is not in assigned list{hint}, message queue: {queue}"
-        )))
-    }
-
-    /// Goes on at another offset: as if the queue had just been taken.
-    fn go_to(self: &Arc<Self>, queue: MessageQueue, offset: i64) -> Result<(), ClientError> {
-        self.check_owned(&queue)?;
-        let mut queues = self.group.queues.lock();
-        if self.group.is_stopped() {
-            return Err(ClientError::illegal(NOT_RUNNING));
-        }
-        self.positions.lock().remove(&queue);
-        let Some(process) = queues.get_mut(&queue) else {
-            // Assigned, but not taken yet.
-            self.group.starts.lock().insert(queue, offset);
-            return Ok(());
-        };
-        process.drop_queue();
-        *process = ProcessQueue::new();
-        let process = Arc::clone(process);
-        drop(queues);
-        self.cache.sweep();
-        self.taken(queue, process, offset);
-        Ok(())
-    }
-
-    fn commit_if_due(&self) {
-        let now = clock::monotonic_ms();
-        if now >= self.commit_at.load(Ordering::Relaxed) {
-            let next = now + self.options.commit_interval.as_millis() as i64;
-            self.commit_at.store(next, Ordering::Relaxed);
-            self.settle();
-        }
-    }
-
-    /// Makes what was polled the group's offsets, which are kept by and by; the queues concerned.
-    fn settle(&self) -> Vec<MessageQueue> {
-        let queues = self.group.queues.lock();
-        let mut positions = self.positions.lock();
-        positions.retain(|queue, _| queues.contains_key(queue));
-        for (queue, offset) in &*positions {
-            self.group.offsets.update(queue, *offset, false);
-        }
-        positions.keys().cloned().collect()
-    }
-}
-
-impl Member for Inner {
-    fn group(&self) -> &Group {
-        &self.group
-    }
-
-    fn taken(self: &Arc<Self>, queue: MessageQueue, process: Arc<ProcessQueue>, from: i64) {
-        let pulling = pulling::run(Arc::clone(self), queue, process, from);
-        self.group.instance.keep(tokio::spawn(pulling));
-    }
-
-    fn queues_changed(&self) {
-        self.cache.sweep();
-        let queues = self.group.queues.lock();
-        self.positions.lock().retain(|queue, _| queues.contains_key(queue));
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("autoCommit", self.options.auto_commit.to_string()),
-            ("pullBatchSize", self.pulling.batch.to_string()),
-        ]
-    }
-}
-
-impl Puller for Inner {
-    fn pulling(&self) -> &Pulling {
-        &self.pulling
-    }
-
-    fn wanted(&self, topic: &str) -> Option<Arc<SubscriptionData>> {
-        match &*self.group.assigned.lock() {
-            Some(_) => MessageSelector::default().subscription(topic, 0).map(Arc::new),
-            None => self.group.subscription(topic),
-        }
-    }
-
-    fn is_paused(&self, queue: &MessageQueue, _: &ProcessQueue) -> bool {
-        self.paused.lock().contains(queue)
-    }
-
-    fn is_full(&self) -> bool {
-        self.cache.len() > self.options.all_messages
-    }
-
-    fn deliver(
-        self: &Arc<Self>,
-        queue: &MessageQueue,
-        process: &Arc<ProcessQueue>,
-        messages: Vec<Arc<MessageExt>>,
-        next: i64,
-    ) {
-        // Held against a seek, which drops the queue under this lock.
-        let _queues = self.group.queues.lock();
-        if process.is_dropped() {
-            return;
-        }
-        if messages.is_empty() {
-            if process.is_empty() {
-                self.positions.lock().insert(queue.clone(), next);
-            }
-            return;
-        }
-        process.add(&messages);
-        self.cache.add(Batch { queue: queue.clone(), process: Arc::clone(process), messages });
-    }
-
-    fn follows_moved_offsets(&self) -> bool {
-        true
     }
 }

@@ -10,7 +10,8 @@ use rocketmq_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel};
 use rocketmq_protocol::message::sys_flag;
 
 use super::cache::Cache;
-use super::{Inner, LitePullConsumer, topics};
+use super::inner::Inner;
+use super::{LitePullConsumer, topics};
 use crate::config::ClientConfig;
 use crate::consumer::allocate::Allocation;
 use crate::consumer::group::{Group, Sharing};

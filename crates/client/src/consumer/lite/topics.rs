@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rocketmq_protocol::message::MessageQueue;
 
-use super::Inner;
+use super::inner::Inner;
 use crate::LOGGER;
 use crate::error::ClientError;
 
