@@ -30,11 +30,6 @@ impl Wait {
         Wait { flush_to: flush.then_some(end_offset), replicate_to: replica.then_some(end_offset) }
     }
 
-    /// Only the disk.
-    pub(crate) fn flush(flush_to: Option<i64>) -> Wait {
-        Wait { flush_to, replicate_to: None }
-    }
-
     /// Whether there is nothing to wait for.
     pub(crate) fn is_none(&self) -> bool {
         self.flush_to.is_none() && self.replicate_to.is_none()

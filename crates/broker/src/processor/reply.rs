@@ -10,7 +10,7 @@ use rocketmq_protocol::header::{
 use rocketmq_protocol::message::{properties, property};
 use rocketmq_protocol::{Frame, RequestCode, ResponseCode};
 use rocketmq_remoting::{Call, Connection, Request, Response};
-use rocketmq_store::{FlushDiskType, PutMessage, PutResult};
+use rocketmq_store::{PutMessage, PutResult};
 
 use super::Refusal;
 use super::kept::{Kept, Wait, when_kept};
@@ -54,18 +54,22 @@ pub fn reply(context: &Arc<BrokerContext>, call: Call<'_>) {
     let stored = store(context, &settings, &call, &header, queue_id, &pushed);
     let new_topic = context.topics.pending_of(&header.topic);
     let client_id = properties::get_text(&pushed, property::REPLY_TO_CLIENT).map(str::to_string);
-    let flush_to = stored.filter(|_| settings.store.flush_disk_type == FlushDiskType::SyncFlush);
-    let flush_to = flush_to.map(|put| put.end_offset);
+    let waits = properties::get_text(&pushed, property::WAIT);
+    let waits = waits.is_none_or(|value| value.eq_ignore_ascii_case("true"));
+    let wait = match stored.filter(|_| waits) {
+        Some(put) => Wait::by(&settings, put.end_offset),
+        None => Wait::default(),
+    };
     let reply = Reply { settings, queue_id, stored };
     let Some(client_id) = client_id else {
         tracing::warn!(target: LOGGER, "REPLY_TO_CLIENT is null, can not reply message");
         let text = "reply message properties[REPLY_TO_CLIENT] is null".to_string();
-        return reply.refused(context, call, flush_to, new_topic, text);
+        return reply.refused(context, call, wait, new_topic, text);
     };
     let Some(connection) = context.producers.client(&client_id) else {
         tracing::warn!(target: LOGGER, "push reply message fail, channel of <{client_id}> not found.");
         let text = format!("push reply message fail, channel of <{client_id}> not found.");
-        return reply.refused(context, call, flush_to, new_topic, text);
+        return reply.refused(context, call, wait, new_topic, text);
     };
     set(&mut pushed, property::PUSH_REPLY_TIME, context.store.now().to_string().as_bytes());
     let push = Push {
@@ -84,7 +88,7 @@ pub fn reply(context: &Arc<BrokerContext>, call: Call<'_>) {
         // reached.
         let committed = context.store.commit();
         let stored = committed.is_ok();
-        let wait = Wait::flush(flush_to.filter(|_| stored));
+        let wait = if stored { wait } else { Wait::default() };
         when_kept(&context, wait, new_topic, move |kept| {
             reply.answered(stored, kept, outcome, |response| deferred.respond(response));
         });
@@ -197,15 +201,15 @@ impl Reply {
         self,
         context: &BrokerContext,
         call: Call<'_>,
-        flush_to: Option<i64>,
+        wait: Wait,
         new_topic: Option<Pending>,
         why: String,
     ) {
-        if flush_to.is_none() && new_topic.is_none() {
+        if wait.is_none() && new_topic.is_none() {
             return self.answered(true, Kept::Yes, Err(why), |response| call.respond(response));
         }
         let deferred = call.defer();
-        when_kept(context, Wait::flush(flush_to), new_topic, move |kept| {
+        when_kept(context, wait, new_topic, move |kept| {
             self.answered(true, kept, Err(why), |response| deferred.respond(response));
         });
     }

@@ -9,7 +9,7 @@ use rocketmq_protocol::message::{RecordView, properties, property};
 use rocketmq_protocol::topic::{self, DLQ_PREFIX, FAQ, RETRY_PREFIX, permission};
 use rocketmq_protocol::{ResponseCode, version};
 use rocketmq_remoting::{Call, Response};
-use rocketmq_store::{FlushDiskType, PutError, PutMessage};
+use rocketmq_store::{PutError, PutMessage};
 
 use super::kept::{Kept, Wait, when_kept};
 use super::send::{any_queue, create_topic};
@@ -25,7 +25,7 @@ const DLQ_QUEUES: i32 = 1;
 
 /// What the answer waits for.
 struct SentBack {
-    flush_to: Option<i64>,
+    wait: Wait,
     new_topic: Option<Pending>,
 }
 
@@ -36,12 +36,12 @@ pub fn send_back(context: &BrokerContext, call: Call<'_>) {
         Ok(None) => return respond(call, Ok(None)),
         Err(refusal) => return respond(call, Err(refusal)),
     };
-    if sent_back.flush_to.is_none() && sent_back.new_topic.is_none() {
+    if sent_back.wait.is_none() && sent_back.new_topic.is_none() {
         return respond(call, Ok(None));
     }
     let deferred = call.defer();
-    let wait = Wait::flush(sent_back.flush_to);
-    when_kept(context, wait, sent_back.new_topic, move |kept| match kept {
+    when_kept(context, sent_back.wait, sent_back.new_topic, move |kept| match kept {
+        // Java never hears of the slave here, and calls it done.
         Kept::Yes | Kept::NoReplica | Kept::ReplicaTimedOut => {
             deferred.respond(Response::success())
         }
@@ -133,11 +133,10 @@ fn put(
     if waits_in.is_some() {
         context.stats.wait(queue_now, put.end_offset - put.physical_offset);
     }
-    // Java does not wait for the disk here (WAIT is false), and so may lose a message that the
-    // consumer has done with.
-    let is_sync = settings.store.flush_disk_type == FlushDiskType::SyncFlush;
+    // Java waits for neither disk nor slave here (WAIT is false), and so may lose a message that
+    // the consumer has done with.
     Ok(SentBack {
-        flush_to: is_sync.then_some(put.end_offset),
+        wait: Wait::by(settings, put.end_offset),
         new_topic: context.topics.pending_of(topic),
     })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rocketmq_broker::Settings;
 use rocketmq_namesrv::{NameServer, NameServerSettings};
+use rocketmq_protocol::message::message_id;
 use rocketmq_protocol::{RequestCode, ResponseCode};
 use rocketmq_store::{BrokerRole, FlushDiskType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -348,4 +349,69 @@ async fn a_slave_of_a_master_of_javas_reports_appends_and_refuses_what_does_not_
     assert_eq!(report(&mut master).await, end);
     slave.stop().await;
     source.stop().await;
+}
+
+/// What else a SYNC_MASTER stores for a request is answered when the slave has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_back_replied_and_committed_waits_for_the_slave_too() {
+    let master = Fixture::with(|settings| {
+        small(settings);
+        settings.store.broker_role = BrokerRole::SyncMaster;
+        settings.store.sync_flush_timeout = 60_000;
+    })
+    .await;
+    master.create_topic("Copied", 4).await;
+    let unwaited =
+        crate::support::Outgoing { properties: "WAIT\u{1}false", ..message("Copied", "0") };
+    master.peer.stored(&unwaited).await;
+    let half = "TRAN_MSG\u{1}true\u{2}PGROUP\u{1}test_producer\u{2}WAIT\u{1}false";
+    let half = crate::support::Outgoing { properties: half, ..message("Copied", "0") };
+    let half = master.peer.stored(&half).await;
+    let half_at = message_id::decode(&half.msg_id).unwrap().1.to_string();
+    let table_offset = half.queue_offset.to_string();
+    let send_back = [("offset", "0"), ("group", "g"), ("delayLevel", "0")];
+    let commit = [
+        ("producerGroup", "test_producer"),
+        ("tranStateTableOffset", &*table_offset),
+        ("commitLogOffset", &*half_at),
+        ("commitOrRollback", "8"),
+        ("msgId", "unused"),
+    ];
+    let reply = message("DefaultCluster_REPLY_TOPIC", "0");
+    let reply = reply.fields();
+    // The code of a reply says whether it was pushed, and nobody asked for this one.
+    let requests = [
+        (RequestCode::CONSUMER_SEND_MSG_BACK, &send_back[..], 0),
+        (RequestCode::END_TRANSACTION, &commit[..], 0),
+        (RequestCode::SEND_REPLY_MESSAGE_V2, &reply[..], 1),
+    ];
+    let (store, replicas) = (&master.context().store, &master.context().replicas);
+    for (request, fields, code) in requests {
+        let mut slave = java_slave(&master, store.max_physical_offset()).await;
+        until("the slave is known", || replicas.reached() == store.max_physical_offset()).await;
+        let before = store.max_physical_offset();
+        let asked = master.peer.ask_with(request, fields, b"body".to_vec());
+        tokio::pin!(asked);
+        // The slave has the bytes, and has not said so: no answer.
+        let (offset, body) = tokio::select! {
+            answer = &mut asked => panic!("{request:?} was not held: {answer:?}"),
+            frame = frame(&mut slave) => frame,
+        };
+        assert_eq!(offset, before, "{request:?}");
+        assert!(timeout(std::time::Duration::from_millis(50), &mut asked).await.is_err());
+        // And nobody else waits behind it.
+        assert_eq!(master.peer.send(&unwaited).await.code, 0);
+        let end = offset + body.len() as i64;
+        slave.write_all(&end.to_be_bytes()).await.unwrap();
+        let end = store.max_physical_offset();
+        slave.write_all(&end.to_be_bytes()).await.unwrap();
+        let answer = timeout(PATIENCE, asked).await.unwrap();
+        assert_eq!(answer.code, code, "{request:?} {:?}", answer.remark());
+        drop(slave);
+        until("the slave is gone", || replicas.connected() == 0).await;
+    }
+    // Without a slave the answers are the same, at once.
+    let answer = master.peer.ask(RequestCode::CONSUMER_SEND_MSG_BACK, &send_back).await;
+    assert_eq!(answer.code, 0, "{:?}", answer.remark());
+    master.stop().await;
 }
