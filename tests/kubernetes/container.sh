@@ -18,13 +18,15 @@ mount -t proc proc "$root/proc"
 mount --bind /dev/null "$root/dev/null"
 mount --bind "$folder/home" "$root/home/rocketmq"
 mount --bind "$folder/config" "$root/etc/rocketmq"
+mount --bind "$folder/acl" "$root/opt/rocketmq/conf/acl"
 mount -o remount,ro,bind "$root"
 
 inside() {
     env -i HOME=/home/rocketmq ROCKETMQ_HOME=/opt/rocketmq ROCKETMQ_BROKER_NAME_FROM_POD=true \
         ROCKETMQ_BROKER_ADDRESS="$pod.$service" NAMESRV_ADDR=rocketmq-namesrv-0.rocketmq-namesrv:9876 \
-        JAVA_OPT="$any_disk" "$chroot" --userspec=3000:3000 "$root" /opt/rocketmq/rocketmq "$@"
+        JAVA_OPT="$any_disk $options" "$chroot" --userspec=3000:3000 "$root" /opt/rocketmq/rocketmq "$@"
 }
+options=
 any_disk="-Drocketmq.broker.diskSpaceWarningLevelRatio=1.1 -Drocketmq.broker.diskSpaceCleanForciblyRatio=1.1"
 chroot=$(command -v chroot)
 failed() {
@@ -46,6 +48,13 @@ inside mqadmin clusterList >"$folder/list.out" 2>&1
 grep -q "rocketmq-0 .* 0 .*$pod.$service:10911" "$folder/list.out" || failed "clusterList does not show the broker"
 inside mqadmin sendMessage -t Image -p hello >"$folder/send.out" 2>&1
 grep -q SEND_OK "$folder/send.out" || failed "a message is not taken"
+inside dashboard --rocketmq.config.dataPath=/home/rocketmq/dashboard >"$folder/dashboard.out" 2>&1 &
+wait_until 60 answers 8080/ || failed "the dashboard does not answer"
+# The accounts of a Secret, where the chart mounts them.
+options=-Drocketmq.acl.plain.file=/conf/acl/plain_acl.yml
+inside broker -c /etc/rocketmq/acl.conf --check >"$folder/check.out" 2>&1 || failed "the Secret's accounts are not read"
+options=-Drocketmq.acl.plain.file=/conf/acl/absent.yml
+! inside broker -c /etc/rocketmq/acl.conf --check >"$folder/check.out" 2>&1 || failed "other accounts are read"
 if (: >"$root/opt/new") 2>/dev/null; then failed "the root file system can be written"; fi
 # The drain: TERM, everything written down, 143.
 kill -TERM "$(daemon_of $broker)"

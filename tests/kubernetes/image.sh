@@ -22,12 +22,13 @@ if [ "$(id -u)" != 0 ] || [ "$(uname)" != Linux ]; then
 fi
 
 # What a container runtime brings: places for its mounts, and the names that the cluster's DNS would know.
-mkdir -p "$root/proc" "$root/dev" "$root/etc/rocketmq"
+mkdir -p "$root/proc" "$root/dev" "$root/etc/rocketmq" "$root/opt/rocketmq/conf/acl"
 touch "$root/dev/null"
 pod=rocketmq-master-0
 service=rocketmq-broker.default.svc.cluster.local
 echo "127.0.0.1 localhost $pod.$service $pod rocketmq-namesrv-0.rocketmq-namesrv" >"$root/etc/hosts"
-mkdir "$folder/home" "$folder/config"
+mkdir "$folder/home" "$folder/config" "$folder/acl"
+printf 'accounts:\n  - accessKey: RocketMQ\n    secretKey: 12345678\n    admin: true\n' >"$folder/acl/plain_acl.yml"
 chown 3000:3000 "$folder/home"
 # The files of a ConfigMap of the plain manifests.
 for name in namesrv.conf master.conf; do
@@ -35,5 +36,9 @@ for name in namesrv.conf master.conf; do
         "$repo/distribution/kubernetes/rocketmq.yaml" >"$folder/config/$name"
     [ -s "$folder/config/$name" ] || { echo "$name is not in the manifests" >&2; exit 1; }
 done
+{
+    cat "$folder/config/master.conf"
+    echo aclEnable=true
+} >"$folder/config/acl.conf"
 unshare --net --mount --uts --pid --fork --kill-child sh "$here/container.sh" "$root" "$folder" "$pod" "$service"
 echo "1 passed, 0 failed"
