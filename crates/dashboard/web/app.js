@@ -68,8 +68,8 @@ let drawing = 0;
 async function draw() {
   const { path, params } = address();
   app.params = params;
-  document.querySelectorAll("dialog[open]").forEach((box) => box.close());
-  app.params = params;
+  // The address has moved on: what closes now must not change it.
+  document.querySelectorAll("dialog[open]").forEach((box) => { box.dataset.leaving = "true"; box.close(); });
   if (path === "login") {
     app.page = null;
     document.title = t("login");

@@ -137,12 +137,12 @@ export function dialog(name, title, build, { narrow, onclose } = {}) {
   const foot = el("div", { class: "dfoot" });
   const close = () => box.close();
   const box = el("dialog", { "data-dialog": name, class: narrow && "narrow" },
-    el("div", { class: "dhead" }, el("h2", {}, title), el("button", { class: "icon", "data-action": "close", title: t("close"), onclick: close }, "✕")), body, foot);
+    el("div", { class: "dhead" }, el("h2", { tabindex: "-1", autofocus: true }, title), el("button", { class: "icon", "data-action": "close", title: t("close"), onclick: close }, "✕")), body, foot);
   box.addEventListener("close", () => {
     const toasts = box.querySelector(".toasts");
     if (toasts) document.body.append(toasts);
     box.remove();
-    onclose?.();
+    if (!box.dataset.leaving) onclose?.();
   });
   document.body.append(box);
   box.showModal();

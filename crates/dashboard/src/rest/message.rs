@@ -28,6 +28,16 @@ const PAGES_MAX: usize = 1000;
 
 /// The message with an id, which is an offset id or the client's own.
 pub(crate) async fn find(ctx: &Ctx, topic: &str, id: &str) -> Result<MessageExt, Failure> {
+    let mut message = look_up(ctx, topic, id).await?;
+    // Answers to these requests do not name the broker.
+    let snapshot = ctx.cluster.live.look().await;
+    let host = message.store_host.to_string();
+    let broker = snapshot.brokers.iter().find(|broker| broker.address == host);
+    message.broker_name = message.broker_name.or(broker.map(|broker| broker.name.clone()));
+    Ok(message)
+}
+
+async fn look_up(ctx: &Ctx, topic: &str, id: &str) -> Result<MessageExt, Failure> {
     if message_id::decode(id).is_some() {
         match ctx.admin().view_message(id).await {
             Ok(message) => return Ok(message),
