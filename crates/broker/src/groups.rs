@@ -71,6 +71,11 @@ impl Groups {
         Some(config)
     }
 
+    /// The settings of a group.
+    pub fn get(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        self.0.get(group)
+    }
+
     /// Creates or changes a group; the file follows.
     pub fn update(&self, config: SubscriptionGroupConfig) {
         match self.0.insert(&config.group_name, config.clone()) {

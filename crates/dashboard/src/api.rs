@@ -35,7 +35,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/groups/delete", post(groups::delete))
         .route("/groups/{group}/queues", get(groups::queues))
         .route("/groups/{group}/reset-preview", get(groups::reset_preview))
-        .route("/groups/{group}/reset", post(groups::reset));
+        .route("/groups/{group}/reset", post(groups::reset))
+        .route("/producers", get(groups::producers));
     let messages = Router::new()
         .route("/messages", get(messages::search))
         .route("/messages/at", get(messages::at))

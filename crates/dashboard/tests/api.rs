@@ -146,6 +146,11 @@ async fn lists_show_what_happens() {
             .any(|queue| queue["topic"] == "Listed" && queue["owner"].is_string()),
         "{queues}"
     );
+    let producers = scene.get("/api/v1/producers").await.json();
+    assert!(
+        producers["producers"].as_array().unwrap().iter().any(|one| one["group"] == "p"),
+        "{producers}"
+    );
     consumer.shutdown().await;
     for n in 0..5 {
         producer.send(Message::new("Listed", format!("late{n}"))).await.unwrap();

@@ -221,6 +221,10 @@ headers! {
     ProducerGroupRequestHeader<'a> {
         producer_group: Text<'a> = "producerGroup",
     }
+    /// GET_SUBSCRIPTIONGROUP_CONFIG 352 of 5.x.
+    GroupRequestHeader<'a> {
+        group: Text<'a> = "group",
+    }
     /// CHECK_TRANSACTION_STATE 39 (3.6).
     CheckTransactionStateRequestHeader<'a> {
         tran_state_table_offset: i64 = "tranStateTableOffset",

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{
     Connection as ConnectionInfo, ConsumeStats, ConsumeStatsList, ConsumeTimeSpans,
-    ConsumerConnection, OffsetWrapper, ProducerConnection, QueueTimeSpan, TopicConfig,
+    ConsumerConnection, OffsetWrapper, ProducerConnection, ProducerInfo, ProducerTable,
+    QueueTimeSpan, TopicConfig,
 };
 use rocketmq_protocol::header::{
     ConsumerGroupRequestHeader, GetBrokerConsumeStatsRequestHeader, GetConsumeStatsRequestHeader,
@@ -53,6 +54,23 @@ pub fn producer_connections(context: &BrokerContext, frame: &Frame) -> Answer {
         return Err(failed(format!("the producer group[{}] not exist", header.producer_group)));
     }
     json(&ProducerConnection { connection_set: channels.iter().map(info).collect() })
+}
+
+/// GET_ALL_PRODUCER_INFO 328, which 5.x has.
+pub fn all_producers(context: &BrokerContext, _: &Frame) -> Answer {
+    let mut table = ProducerTable::default();
+    for group in context.producers.counts().into_keys() {
+        let channels = context.producers.channels(&group);
+        let producers = channels.iter().map(|channel| ProducerInfo {
+            client_id: channel.client_id.clone(),
+            language: info(channel).language,
+            last_update_timestamp: channel.last_update_ms,
+            remote_ip: channel.connection.peer().to_string(),
+            version: channel.version,
+        });
+        table.data.insert(group, producers.collect());
+    }
+    json(&table)
 }
 
 /// GET_CONSUME_STATS 208.

@@ -6,7 +6,8 @@ use rocketmq_protocol::body::{
     TopicStatsTable,
 };
 use rocketmq_protocol::header::{
-    CreateTopicRequestHeader, DeleteSubscriptionGroupRequestHeader, TopicRequestHeader,
+    CreateTopicRequestHeader, DeleteSubscriptionGroupRequestHeader, GroupRequestHeader,
+    TopicRequestHeader,
 };
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::{Frame, ResponseCode};
@@ -79,6 +80,25 @@ pub fn delete(context: &BrokerContext, frame: &Frame) -> Answer {
 /// GET_ALL_TOPIC_CONFIG 21.
 pub fn all(context: &BrokerContext, _: &Frame) -> Answer {
     json(&context.topics.snapshot())
+}
+
+/// GET_TOPIC_CONFIG 351, which 5.x has and dashboards from 2.0 on ask for.
+pub fn one(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = TopicRequestHeader::decode(frame.fields())?;
+    let config = context.topics.get(&header.topic).ok_or_else(|| {
+        let text = format!("No topic in this broker. topic: {}", header.topic);
+        refuse(ResponseCode::TOPIC_NOT_EXIST, text)
+    })?;
+    json(&*config)
+}
+
+/// GET_SUBSCRIPTIONGROUP_CONFIG 352, which 5.x has.
+pub fn one_group(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = GroupRequestHeader::decode(frame.fields())?;
+    let config = context.groups.get(&header.group).ok_or_else(|| {
+        refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, "No group in this broker")
+    })?;
+    json(&*config)
 }
 
 /// GET_TOPIC_STATS_INFO 202.

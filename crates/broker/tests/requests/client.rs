@@ -178,6 +178,14 @@ async fn connection_lists() {
             r#"{{"connectionSet":[{{"clientAddr":"{local}","clientId":"p1","language":"JAVA","version":397}}]}}"#
         )
     );
+    let answer = broker.peer.ask(RequestCode::GET_ALL_PRODUCER_INFO, &[]).await;
+    let text = body_text(&answer).to_string();
+    assert!(
+        text.starts_with(
+            r#"{"data":{"p":[{"clientId":"p1","language":"JAVA","lastUpdateTimestamp":"#
+        )
+    );
+    assert!(text.ends_with(&format!(r#","remoteIP":"{local}","version":397}}]}}}}"#)), "{text}");
     let goodbye = [("clientID", "p1"), ("producerGroup", "p")];
     assert_eq!(broker.peer.ask(RequestCode::UNREGISTER_CLIENT, &goodbye).await.code, 0);
     assert_eq!(broker.peer.ask(code, &fields).await.code, 1);

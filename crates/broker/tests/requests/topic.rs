@@ -94,6 +94,24 @@ async fn all_topics_are_listed() {
 }
 
 #[tokio::test]
+async fn one_topic_and_one_group_are_told_as_in_5() {
+    let broker = Fixture::start().await;
+    let answer = broker.peer.ask(RequestCode::GET_TOPIC_CONFIG, &[("topic", "TBW102")]).await;
+    assert_eq!(
+        body_text(&answer),
+        r#"{"order":false,"perm":7,"readQueueNums":8,"topicFilterType":"SINGLE_TAG","topicName":"TBW102","topicSysFlag":0,"writeQueueNums":8}"#
+    );
+    let answer = broker.peer.ask(RequestCode::GET_TOPIC_CONFIG, &[("topic", "No")]).await;
+    assert_eq!(said(&answer), (17, "No topic in this broker. topic: No".to_string()));
+    let code = RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG;
+    let answer = broker.peer.ask(code, &[("group", "TOOLS_CONSUMER")]).await;
+    assert!(body_text(&answer).contains(r#""groupName":"TOOLS_CONSUMER""#));
+    let answer = broker.peer.ask(code, &[("group", "No")]).await;
+    assert_eq!(said(&answer), (26, "No group in this broker".to_string()));
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn built_in_topics_follow_the_settings() {
     let broker = Fixture::with(|settings| {
         settings.broker.default_topic_queue_nums = 5;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rocketmq_common::fastjson;
 use rocketmq_protocol::body::{
     ConsumeStats, ConsumeStatsList, ConsumerConnection, ConsumerRunningInfo, ProducerConnection,
-    SubscriptionGroupConfig, SubscriptionGroupWrapper,
+    ProducerTable, SubscriptionGroupConfig, SubscriptionGroupWrapper,
 };
 use rocketmq_protocol::header::{
     ConsumerGroupRequestHeader, DeleteSubscriptionGroupRequestHeader,
@@ -144,6 +144,14 @@ impl AdminClient {
         let code = RequestCode::GET_PRODUCER_CONNECTION_LIST;
         let connection: ProducerConnection = parse(&self.ask(address, code, &header).await?)?;
         if connection.connection_set.is_empty() { Err(none()) } else { Ok(connection) }
+    }
+
+    /// Every producer that is connected to a broker: ours, or one of 5.x.
+    ///
+    /// # Errors
+    /// REQUEST_CODE_NOT_SUPPORTED of Java's 4.9.2.
+    pub async fn all_producers(&self, address: &str) -> Result<ProducerTable, ClientError> {
+        parse(&self.ask(address, RequestCode::GET_ALL_PRODUCER_INFO, &NoFields).await?)
     }
 
     /// A broker of the group's retry topic.

@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::extract::Path;
 use rocketmq_common::clock;
+use rocketmq_protocol::ResponseCode;
 use rocketmq_protocol::topic::{BUILT_IN_GROUPS, SYSTEM_GROUP_PREFIX};
+use rocketmq_protocol::version;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
 use super::topics::confirmed;
+use crate::answer::Failure;
 use crate::app::{Body, Ctx, Params};
 use crate::reset::{self, Target};
 use crate::rest::{delete_group, lowest_version, owners};
@@ -129,4 +132,38 @@ pub(super) async fn delete(ctx: Ctx, Body(request): Body<DeleteGroup>) -> Answer
     let done = delete_group(&ctx, &request.group, &brokers, request.with_offsets).await;
     ctx.note("delete group", &request.group, &done);
     done.map(|()| Json(json!({})))
+}
+
+/// Every connected producer, where the brokers can tell: ours, and those from 5.0 on.
+pub(super) async fn producers(ctx: Ctx) -> Answer {
+    let snapshot = ctx.cluster.live.look().await;
+    let mut rows = std::collections::BTreeMap::new();
+    for broker in snapshot.masters() {
+        let found = match ctx.admin().all_producers(&broker.address).await {
+            Ok(found) => found,
+            Err(error) if error.code() == ResponseCode::REQUEST_CODE_NOT_SUPPORTED => {
+                let text = format!(
+                    "{} cannot list its producers; ask for a topic and a group",
+                    broker.name
+                );
+                return Err(Failure::Unsupported(text));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for (group, producers) in found.data {
+            for producer in producers {
+                let row = json!({
+                    "group": group,
+                    "clientId": producer.client_id,
+                    "addr": producer.remote_ip,
+                    "language": producer.language,
+                    "version": version::describe(producer.version),
+                    "lastUpdate": producer.last_update_timestamp,
+                });
+                rows.insert((group.clone(), producer.client_id.clone()), row);
+            }
+        }
+    }
+    let rows: Vec<Value> = rows.into_values().collect();
+    Ok(Json(json!({"updated": clock::now_ms(), "producers": rows})))
 }

@@ -114,6 +114,31 @@ pub struct ProducerConnection {
     pub connection_set: Vec<Connection>,
 }
 
+/// Answer body of GET_ALL_PRODUCER_INFO 328 of 5.x (contract `beyond-4.9.md` 13).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerTable {
+    /// Connected producers by group.
+    pub data: BTreeMap<String, Vec<ProducerInfo>>,
+}
+
+/// One connected producer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerInfo {
+    /// What it calls itself.
+    pub client_id: String,
+    /// Its language.
+    pub language: String,
+    /// Time of its last heartbeat, ms.
+    pub last_update_timestamp: i64,
+    /// Where it is.
+    #[serde(rename = "remoteIP")]
+    pub remote_ip: String,
+    /// Its version number.
+    pub version: i32,
+}
+
 /// Answer body of QUERY_TOPIC_CONSUME_BY_WHO 300.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
