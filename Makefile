@@ -6,7 +6,7 @@ cargo_deny_version := 0.20.2
 cargo_deny_root := target/tools/cargo-deny-$(cargo_deny_version)
 cargo_deny := $(cargo_deny_root)/bin/cargo-deny
 
-.PHONY: help prerequisites build dist quickstart test test-quick crash soak fmt fmt-check clippy deny shell-check lint kubernetes load-tool bench bench-quick
+.PHONY: help prerequisites build dist quickstart test test-quick crash soak fmt fmt-check clippy deny shell-check lint kubernetes interop load-tool bench bench-quick
 
 help:  ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ test: prerequisites  ## everything that CI runs; gets what it needs by itself
 
 test-quick: prerequisites  ## formatting, lints and the cargo tests only
 	tests/run.sh fmt clippy cargo-test
+
+interop: dist  ## every feature between Java's, Go's and our client, Java's and our broker, as one table
+	tests/interop/matrix.sh
 
 # The tests that are too long for cargo-test; they print what they counted and the seed to repeat them with (SEED=n).
 crash:  ## kills, power cuts and damage of whole processes: the long tests, four minutes

@@ -48,6 +48,8 @@ cluster_start "$folder/main" "$system" "$system" $sizes || exit 1
 address="127.0.0.1:$NAMESRV_PORT"
 step "client scenarios ($system)" judge "$address" all "broker=$system"
 
+[ "$system" = java ] || step "every feature between every pair" "$here/matrix.sh"
+
 # Its four runs hold Java's tool against Java's cluster already.
 [ "$system" = java ] || step "mqadmin beside Java's" "$here/compare-mqadmin.sh" sh "$ours_dist/bin/mqadmin"
 

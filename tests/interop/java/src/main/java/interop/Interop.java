@@ -113,7 +113,7 @@ public final class Interop {
     }
 
     /** Client log and broadcast offsets go to a scratch folder: set before any client class is loaded. */
-    private static void isolateClientFiles() throws IOException {
+    static void isolateClientFiles() throws IOException {
         Path scratch = Files.createTempDirectory("rocketmq-interop");
         Runtime.getRuntime().addShutdownHook(new Thread(() -> deleteTree(scratch)));
         // Silent unless -Dinterop.log.level=WARN (to standard error); standard output belongs to the results.

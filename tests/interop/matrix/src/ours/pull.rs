@@ -1,0 +1,51 @@
+//! Our pull consumer.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use rocketmq_client::{PullConsumer, PullStatus};
+
+use super::config;
+use super::received::Received;
+use crate::feature::QUEUES;
+use crate::scene::Scene;
+
+/// What our client lacks.
+pub(super) const NO_LITE: &str = "our client has no lite pull consumer yet";
+
+/// How long a committed offset may take to be known.
+const COMMIT_TIME: Duration = Duration::from_secs(20);
+
+/// Pulls each queue to its end, commits the offsets and reads them back.
+pub(super) async fn classic(scene: &Scene) -> anyhow::Result<()> {
+    let received = Received::new(scene.feature);
+    let consumer = PullConsumer::start(&scene.group, config(scene)).await?;
+    let queues = consumer.fetch_queues(&scene.topic).await?;
+    ensure!(queues.len() == QUEUES as usize, "{} queues", queues.len());
+    for queue in &queues {
+        let mut offset = 0;
+        loop {
+            let pulled = consumer.pull(queue, "*", offset, 7).await?;
+            match pulled.status {
+                PullStatus::Found => {
+                    for message in &pulled.messages {
+                        received.add(message);
+                    }
+                }
+                PullStatus::NoNewMsg => break,
+                status => bail!("{} at {offset}", status.name()),
+            }
+            offset = pulled.next_begin_offset;
+        }
+        consumer.commit_offset(queue, offset).await;
+        // The broker is told without being waited for.
+        let deadline = Instant::now() + COMMIT_TIME;
+        while consumer.fetch_offset(queue).await? != Some(offset) {
+            ensure!(Instant::now() < deadline, "the committed offset {offset} is not kept");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    received.all(|_| 1).await?;
+    consumer.shutdown().await;
+    Ok(())
+}
