@@ -126,6 +126,13 @@ fn simple() {
     lines(&mut pushed, RECEIVED, 256);
     let mut broadcast = place.started("broadcast.PushConsumer");
     lines(&mut broadcast, RECEIVED, 256);
+    let mut lite = place.start("simple.LitePullConsumerSubscribe");
+    let mut polled = 0;
+    while polled < 256 {
+        polled += lite.wait_for_line("[MessageExt [").matches("MessageExt [").count();
+    }
+    let mut assigned = place.start("simple.LitePullConsumerAssign");
+    assigned.wait_for_line("[MessageExt [");
     // Of the same group as AclClient: goes on behind it.
     let mut pulled = place.start("simple.PullConsumer");
     lines(&mut pulled, "Consume from the queue: MessageQueue [topic=TopicTest", 4);
@@ -135,7 +142,7 @@ fn simple() {
     lines(&mut broadcast, RECEIVED, 100);
     lines(&mut pulled, "PullResult [pullStatus=FOUND, nextBeginOffset=", 4);
     assert_eq!(place.run("simple.AsyncProducer", " OK ").len(), 100);
-    for consumer in [pushed, broadcast, pulled] {
+    for consumer in [pushed, broadcast, pulled, lite, assigned] {
         stop(consumer);
     }
 }

@@ -34,6 +34,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("simple.OnewayProducer", |_| sample(simple::oneway_producer())),
     ("simple.PushConsumer", |_| sample(simple::push_consumer())),
     ("simple.PullConsumer", |_| sample(simple::pull_consumer())),
+    ("simple.LitePullConsumerSubscribe", |_| sample(simple::lite_pull_subscribe())),
+    ("simple.LitePullConsumerAssign", |_| sample(simple::lite_pull_assign())),
     ("simple.AclClient", |_| sample(simple::acl_client())),
     ("ordermessage.Producer", |_| sample(ordermessage::producer())),
     ("ordermessage.Consumer", |_| sample(ordermessage::consumer())),

@@ -215,17 +215,19 @@ func (p *part) answer() error {
 		return err
 	}
 	defer sender.Shutdown()
-	var first sync.Once
 	listen := func(ctx context.Context, all ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 		for _, message := range all {
 			r.add(message)
-			// Go's producer is known to the broker a moment after its first request, which its own example waits for.
-			first.Do(func() { time.Sleep(time.Second) })
 			reply, err := consumer.CreateReplyMessage(message, []byte("reply to "+string(message.Body)))
 			if err == nil {
 				// CreateReplyMessage of 2.1.2 puts the text elsewhere.
 				reply.Body = []byte("reply to " + string(message.Body))
 				err = stored(sender.SendSync(ctx, reply))
+				// Go's producer may be known to the broker later than its first request: Go's own example waits too.
+				for begun := time.Now(); err != nil && time.Since(begun) < 40*time.Second; {
+					time.Sleep(time.Second)
+					err = stored(sender.SendSync(ctx, reply))
+				}
 			}
 			if err != nil {
 				answered.wrong("%v", err)

@@ -48,10 +48,17 @@ func (p *part) produce() error {
 	if err := sender.Start(); err != nil {
 		return err
 	}
-	// What is recorded of the sends goes out in the background.
-	if p.feature == "trace" {
+	switch p.feature {
+	case "trace":
+		// What is recorded of the sends goes out in the background.
 		defer time.Sleep(3 * time.Second)
-	} else {
+	case "oneway":
+		// The last message would be lost with the connection.
+		defer func() {
+			time.Sleep(time.Second)
+			sender.Shutdown()
+		}()
+	default:
 		defer sender.Shutdown()
 	}
 	var all []*primitive.Message
@@ -71,7 +78,7 @@ func (p *part) produce() error {
 			err = sender.SendOneWay(ctx, message)
 		case "request":
 			var reply *primitive.Message
-			reply, err = sender.Request(ctx, 30*time.Second, message)
+			reply, err = sender.Request(ctx, 60*time.Second, message)
 			if err == nil && string(reply.Body) != "reply to "+body(index) {
 				err = fmt.Errorf("the reply to %d is %s", index, reply.Body)
 			}

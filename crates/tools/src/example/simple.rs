@@ -1,15 +1,19 @@
 //! The plain ways to send and to receive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocketmq_client::{
-    ClientConfig, ClientError, ConsumeFromWhere, ConsumeStatus, Credentials, Message, MessageQueue,
-    Producer, PullConsumer, PullOutcome, PullStatus, PushConsumer,
+    ClientConfig, ClientError, ConsumeFromWhere, ConsumeStatus, Credentials, LitePullConsumer,
+    Message, MessageQueue, Producer, PullConsumer, PullOutcome, PullStatus, PushConsumer,
 };
 
 use super::failure::Failure;
 use super::received;
 use super::terminal::{asked_to_stop, line};
+
+/// How long a poll waits for messages.
+const POLL_TIME: Duration = Duration::from_secs(5);
 
 /// Sends messages one after another and prints each answer.
 pub(super) async fn producer() -> Result<(), Failure> {
@@ -115,6 +119,54 @@ fn as_text(pulled: &PullOutcome) -> String {
         pulled.max_offset,
         pulled.messages.len()
     )
+}
+
+/// Polls what the consumer has pulled ahead; the group shares the queues, and what was polled is
+/// committed by and by.
+pub(super) async fn lite_pull_subscribe() -> Result<(), Failure> {
+    let consumer = LitePullConsumer::builder("lite_pull_consumer_test")
+        .consume_from(ConsumeFromWhere::FirstOffset)
+        .start()
+        .await?;
+    consumer.subscribe("TopicTest", "*").await?;
+    let polled = async {
+        loop {
+            let messages = consumer.poll(POLL_TIME).await?;
+            line(format_args!("{}", received::list(&messages)));
+        }
+    };
+    tokio::select! {
+        stop = asked_to_stop() => stop?,
+        failed = polled => return failed,
+    }
+    consumer.shutdown().await;
+    Ok(())
+}
+
+/// Polls one half of the queues, whoever else is in the group, from an offset of its choice, and
+/// says itself when to commit.
+pub(super) async fn lite_pull_assign() -> Result<(), Failure> {
+    let consumer = LitePullConsumer::builder("please_rename_unique_group_name")
+        .auto_commit(false)
+        .start()
+        .await?;
+    let mut queues = consumer.fetch_message_queues("TopicTest").await?;
+    queues.truncate((queues.len() / 2).max(1));
+    consumer.assign(&queues).await?;
+    consumer.seek(&queues[0], 10).await?;
+    let polled = async {
+        loop {
+            let messages = consumer.poll(POLL_TIME).await?;
+            line(format_args!("{} ", received::list(&messages)));
+            consumer.commit().await?;
+        }
+    };
+    tokio::select! {
+        stop = asked_to_stop() => stop?,
+        failed = polled => return failed,
+    }
+    consumer.shutdown().await;
+    Ok(())
 }
 
 /// Sends and receives with an account: `aclEnable=true` in the broker's settings, and this account

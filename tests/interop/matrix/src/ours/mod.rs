@@ -17,7 +17,7 @@ pub(crate) async fn play(role: Role, scene: &Scene, tell: &UnboundedSender<Event
     let played = match (role, scene.feature) {
         (Role::Produce, _) => produce::run(scene).await,
         (Role::Consume, "pull") => pull::classic(scene).await,
-        (Role::Consume, "lite-pull") => return Outcome::Absent(pull::NO_LITE.to_string()),
+        (Role::Consume, "lite-pull") => pull::lite(scene).await,
         (Role::Consume, _) => consume::run(scene, tell).await,
     };
     match played {

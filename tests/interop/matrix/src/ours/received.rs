@@ -61,28 +61,25 @@ impl Received {
         self.changed.notify_one();
     }
 
+    /// Whether each wanted message was delivered so often; an error if something is wrong.
+    pub(super) fn has(&self, times: impl Fn(usize) -> usize) -> anyhow::Result<bool> {
+        let state = self.state.lock();
+        if let Some(wrong) = &state.wrong {
+            bail!("{wrong}");
+        }
+        let count = |index| state.counts.get(&index).copied().unwrap_or(0);
+        Ok((0..MESSAGES)
+            .filter(|index| is_wanted(self.feature, *index))
+            .all(|index| count(index) >= times(index)))
+    }
+
     /// Waits until each wanted message was delivered so often, or something is wrong.
     pub(super) async fn all(&self, times: impl Fn(usize) -> usize) -> anyhow::Result<()> {
-        loop {
-            {
-                let state = self.state.lock();
-                if let Some(wrong) = &state.wrong {
-                    bail!("{wrong}");
-                }
-                let done = (0..MESSAGES)
-                    .filter(|index| is_wanted(self.feature, *index))
-                    .all(|index| state.counts.get(&index).copied().unwrap_or(0) >= times(index));
-                if done {
-                    break;
-                }
-            }
+        while !self.has(&times)? {
             self.changed.notified().await;
         }
         // What must not come would come about now.
         tokio::time::sleep(AFTERWARDS).await;
-        match &self.state.lock().wrong {
-            Some(wrong) => bail!("{wrong}"),
-            None => Ok(()),
-        }
+        self.has(times).map(drop)
     }
 }
