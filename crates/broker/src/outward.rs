@@ -56,8 +56,10 @@ struct Changed {
     topics: BTreeSet<String>,
     /// A task is telling them.
     is_running: bool,
-    /// The next registration must hold every topic.
-    all_next: bool,
+    /// Number of the last change of the table that all name servers know; `None` when one of them
+    /// missed some, and is to be told of all. A name server that knows a version ignores what else
+    /// comes under it: whatever a version holds goes with the first registration under it.
+    told: Option<u64>,
 }
 
 /// A name server was not reached, or refused.
@@ -134,32 +136,30 @@ impl Outward {
     /// Registers what changed, until nothing more has.
     async fn register_changed(&self, context: &BrokerContext) {
         loop {
-            let (topics, all) = {
+            let (topics, told) = {
                 let mut changed = self.changed.lock();
                 if changed.topics.is_empty() {
                     changed.is_running = false;
                     return;
                 }
-                (std::mem::take(&mut changed.topics), changed.all_next)
+                (std::mem::take(&mut changed.topics), changed.told)
             };
-            let mut table = registered_topics(context);
-            if !all {
-                table.topic_config_table.retain(|name, _| topics.contains(name));
-            }
-            self.register(context, table, true).await;
+            let is_news =
+                |name: &str, change| told.is_none_or(|told| change > told) || topics.contains(name);
+            self.register(context, registered_topics(context, is_news), true).await;
         }
     }
 
     /// Registers all topics with every name server at once; unless forced, only with those that
     /// do not know this state yet.
     pub async fn register_all(&self, context: &BrokerContext, force: bool) {
-        self.register(context, registered_topics(context), force).await;
+        self.register(context, registered_topics(context, |_, _| true), force).await;
     }
 
     async fn register(
         &self,
         context: &BrokerContext,
-        topics: TopicConfigSerializeWrapper,
+        (change, topics): (u64, TopicConfigSerializeWrapper),
         force: bool,
     ) {
         let settings = context.settings();
@@ -198,8 +198,10 @@ impl Outward {
                 Err(Missed) => is_missed = true,
             }
         }
-        // A name server that missed changes takes the next ones for all there were.
-        self.changed.lock().all_next = is_missed;
+        {
+            let mut changed = self.changed.lock();
+            changed.told = (!is_missed).then(|| changed.told.unwrap_or(0).max(change));
+        }
         if let Some((replication, address)) = master {
             context.master.told(replication, address);
         }
@@ -253,15 +255,19 @@ fn identity<'a>(
     }
 }
 
-/// The topics as they are registered: a restricted broker permission replaces each topic's.
-fn registered_topics(context: &BrokerContext) -> TopicConfigSerializeWrapper {
-    let mut topics = context.topics.snapshot();
+/// The wanted topics as they are registered: a restricted broker permission replaces each topic's.
+/// With them the number of the last change of the table.
+fn registered_topics(
+    context: &BrokerContext,
+    wanted: impl Fn(&str, u64) -> bool,
+) -> (u64, TopicConfigSerializeWrapper) {
+    let (change, mut topics) = context.topics.snapshot_of(wanted);
     let allowed = context.settings().broker.broker_permission;
     let both = permission::READ | permission::WRITE;
     if allowed & both != both {
         topics.topic_config_table.values_mut().for_each(|topic| topic.perm = allowed);
     }
-    topics
+    (change, topics)
 }
 
 /// What a name server answers to a registration.

@@ -108,6 +108,15 @@ impl<V: Clone + Send + Sync + 'static> Table<V> {
         self.0.snapshot()
     }
 
+    /// The version, the number of the last change, and the entries that `wanted` chooses by name
+    /// and by the number of the change that brought them.
+    pub(crate) fn snapshot_of(
+        &self,
+        wanted: impl Fn(&str, u64) -> bool,
+    ) -> (DataVersion, u64, BTreeMap<String, V>) {
+        self.0.snapshot_of(wanted)
+    }
+
     /// Sets a value; returns the old one.
     pub(crate) fn insert(&self, name: &str, value: V) -> Option<Arc<V>> {
         let old = {
@@ -228,9 +237,18 @@ impl<V: Clone + Send + Sync + 'static> Shared<V> {
     }
 
     fn snapshot(&self) -> (DataVersion, BTreeMap<String, V>) {
+        let (version, _, values) = self.snapshot_of(|_, _| true);
+        (version, values)
+    }
+
+    fn snapshot_of(
+        &self,
+        wanted: impl Fn(&str, u64) -> bool,
+    ) -> (DataVersion, u64, BTreeMap<String, V>) {
         let entries = self.entries.read();
-        let values = entries.iter().map(|(name, entry)| (name.to_string(), (*entry.value).clone()));
-        (*self.version.lock(), values.collect())
+        let chosen = entries.iter().filter(|(name, entry)| wanted(name, entry.change));
+        let values = chosen.map(|(name, entry)| (name.to_string(), (*entry.value).clone()));
+        (*self.version.lock(), self.changed.load(Ordering::Acquire), values.collect())
     }
 
     /// Starts the writer unless it runs; a running one sees the change when it has written.

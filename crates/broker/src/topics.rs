@@ -88,6 +88,16 @@ impl Topics {
         wrapper(version, topics)
     }
 
+    /// The topics that `wanted` chooses by name and by the number of the change that brought them,
+    /// and the number of the last change.
+    pub(crate) fn snapshot_of(
+        &self,
+        wanted: impl Fn(&str, u64) -> bool,
+    ) -> (u64, TopicConfigSerializeWrapper) {
+        let (version, change, topics) = self.table.snapshot_of(wanted);
+        (change, wrapper(version, topics))
+    }
+
     /// Names of all topics.
     pub fn names(&self) -> Vec<String> {
         self.table.names()
