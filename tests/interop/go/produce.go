@@ -52,8 +52,8 @@ func (p *part) produce() error {
 	case "trace":
 		// What is recorded of the sends goes out in the background.
 		defer time.Sleep(3 * time.Second)
-	case "oneway":
-		// The last message would be lost with the connection.
+	case "oneway", "request":
+		// The last message, or the answer to the last reply, would be lost with the connection.
 		defer func() {
 			time.Sleep(time.Second)
 			sender.Shutdown()
