@@ -341,7 +341,7 @@ normalise() {
         checkMsgSendRT*) sed -E 's/[0-9.]+$/N/' ;;
         clusterRT*) sed -E 's/ +[0-9]+\.[0-9]+ +/ N /; s/\|[0-9]+$/|N/' | head -n 2 ;;
         # Keys of ours that Java does not have.
-        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E '/^(metricsPromExporter|brokerNameFromPod|slaveWithoutMasterWarnTime|dashboardPort)/d; s#=  .*(HOME|DIR|/).*#=  PATH#; s/([lL]istenPort +=  ).*/\1N/
+        getBrokerConfig* | getNamesrvConfig*) LC_ALL=C sort | sed -E '/^(metricsPromExporter|brokerNameFromPod|slaveWithoutMasterWarnTime|dashboardPort|haFullSync)/d; s#=  .*(HOME|DIR|/).*#=  PATH#; s/([lL]istenPort +=  ).*/\1N/
             # Computed at the start of the Java broker although nothing uses it there.
             s/(bitMapLengthConsumeQueueExt +=  ).*/\1N/' ;;
         export*.json.out) LC_ALL=C sort | sed -E 's/,$//; s/("[a-zA-Z]*(Tps|DiskRatio|AverageSize|Num|Version)":).*/\1N/; s/("counter":).*/\1N/' ;;

@@ -16,7 +16,7 @@ use crate::signature::{ACCESS_KEY, SIGNATURE, SecretKey};
 
 /// Requests that only an administrator may make. The last four are open to every account in
 /// 4.9.2, which lets any of them make itself an administrator.
-const ADMIN_CODES: [RequestCode; 9] = [
+const ADMIN_CODES: [RequestCode; 10] = [
     RequestCode::UPDATE_AND_CREATE_TOPIC,
     RequestCode::UPDATE_BROKER_CONFIG,
     RequestCode::DELETE_TOPIC_IN_BROKER,
@@ -26,6 +26,8 @@ const ADMIN_CODES: [RequestCode; 9] = [
     RequestCode::DELETE_ACL_CONFIG,
     RequestCode::UPDATE_GLOBAL_WHITE_ADDRS_CONFIG,
     RequestCode::GET_BROKER_CLUSTER_ACL_CONFIG,
+    // Hands out the log and sets offsets.
+    RequestCode::REPLICA_STATE,
 ];
 
 /// A request that is refused: Java's words, then the rule and what to do.

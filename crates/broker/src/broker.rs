@@ -29,6 +29,7 @@ use crate::hold::PullHold;
 use crate::metrics::BrokerProbe;
 use crate::offsets::Offsets;
 use crate::outward::Outward;
+use crate::peer::Line;
 use crate::processor::{acl, pull};
 use crate::protect;
 use crate::schedule::Schedule;
@@ -112,9 +113,10 @@ impl Broker {
         inert::warn(&start.settings);
         let config = config_folder(&start.settings);
         let settings = &start.settings;
+        let is_slave = settings.store.broker_role == BrokerRole::Slave;
         let topics = Topics::load(config.join("topics.json"), &settings.broker);
         let topics = topics.map_err(BrokerError::Tables)?;
-        let offsets = Offsets::load(config.join("consumerOffset.json"));
+        let offsets = Offsets::load(config.join("consumerOffset.json"), is_slave);
         let offsets = offsets.map_err(BrokerError::Tables)?;
         let groups = Groups::load(config.join("subscriptionGroup.json"));
         let groups = groups.map_err(BrokerError::Tables)?;
@@ -125,7 +127,6 @@ impl Broker {
         let schedule = Arc::new(schedule.map_err(BrokerError::Tables)?);
         let acl = load_acl(&start)?;
         let hold = Arc::new(PullHold::default());
-        let is_slave = settings.store.broker_role == BrokerRole::Slave;
         let replicas = Arc::<Replicas>::default();
         let arrivals = Arrivals {
             hold: Arc::clone(&hold),
@@ -582,9 +583,10 @@ fn start_replication(
         tasks.push(tokio::spawn(rocketmq_replication::serve(listener, store(), replicas)));
     }
     if context.is_slave() {
-        let (own, master) = (Arc::clone(context), context.master.replication());
-        let appended = move || pull::run_ready(&own);
-        tasks.push(tokio::spawn(rocketmq_replication::follow(store(), master, appended)));
+        let (line, master) = (Line(Arc::clone(context)), context.master.replication());
+        let (link, full) = (Arc::clone(&context.link), context.settings().broker.ha_full_sync);
+        let following = rocketmq_replication::follow(store(), master, line, link, full);
+        tasks.push(tokio::spawn(following));
         tasks.push(tokio::spawn(metadata::follow(Arc::clone(context))));
         tasks.push(tokio::spawn(pod::watch_for_master(Arc::clone(context))));
     } else {

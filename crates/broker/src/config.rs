@@ -156,6 +156,9 @@ config_table! {
         acl_enable: bool = "aclEnable", false, important;
         /// Stores replies beside pushing them.
         store_reply_message_enable: bool = "storeReplyMessageEnable", true, reloadable;
+        /// Lets a slave with an empty store copy the whole commit log of its master, not only the
+        /// last segment; ours, between our own nodes.
+        ha_full_sync: bool = "haFullSync", false;
         /// Drops statistics of deleted topics and groups.
         auto_delete_unused_stats: bool = "autoDeleteUnusedStats", false, reloadable;
         /// Port of the dashboard that this process serves; 0: none.

@@ -11,7 +11,7 @@ use rocketmq_common::properties::Properties;
 use rocketmq_protocol::body::DataVersion;
 use rocketmq_remoting::config::{NettyClientConfig, NettyServerConfig};
 use rocketmq_remoting::probe::ProbeConfig;
-use rocketmq_replication::Replicas;
+use rocketmq_replication::{LinkState, Replicas};
 use rocketmq_store::{BrokerRole, MessageStore, MessageStoreConfig};
 
 use crate::config::BrokerConfig;
@@ -119,6 +119,10 @@ pub struct BrokerContext {
     pub replicas: Arc<Replicas>,
     /// The master that this broker follows, if it is a slave.
     pub master: Master,
+    /// How its log stands to that master's.
+    pub link: Arc<LinkState>,
+    /// When this broker started, epoch ms.
+    pub started_at: i64,
     /// Who may do what, when that is checked.
     pub acl: Option<Arc<AccessControl>>,
 }
@@ -168,6 +172,8 @@ impl BrokerContext {
             outward: parts.outward,
             replicas: parts.replicas,
             master,
+            link: Arc::default(),
+            started_at: rocketmq_common::clock::now_ms(),
             acl: parts.acl,
         }
     }

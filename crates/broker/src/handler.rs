@@ -8,8 +8,8 @@ use rocketmq_store::PutError;
 
 use crate::context::BrokerContext;
 use crate::processor::{
-    Answer, acl, admin, client, consumption, filter_server, offset, pull, query, reply, respond,
-    respond_when_written, send, send_back, settings, topic, transaction,
+    Answer, acl, admin, client, consumption, filter_server, offset, pull, query, replica, reply,
+    respond, respond_when_written, send, send_back, settings, topic, transaction,
 };
 
 /// Name of the logger of connections.
@@ -93,6 +93,7 @@ impl RequestHandler for Handler {
             RequestCode::QUERY_MESSAGE => query::query_message(context, call),
             RequestCode::VIEW_MESSAGE_BY_ID => query::view_message(context, call),
             RequestCode::QUERY_CONSUME_QUEUE => query::consume_queue(context, call),
+            RequestCode::REPLICA_STATE => replica::state(context, call),
             RequestCode::REGISTER_FILTER_SERVER => filter_server::register(context, call),
             RequestCode::UPDATE_AND_CREATE_TOPIC => topic::update(context, call),
             RequestCode::GET_BROKER_CONFIG => settings::get(context, call),

@@ -45,6 +45,17 @@ impl Master {
         self.address.lock().clone()
     }
 
+    /// Where it is asked whether it is one of ours: there, or next to a configured
+    /// `haMasterAddress` as long as no name server knows the master.
+    pub fn peer_address(&self) -> Option<String> {
+        self.address().or_else(|| {
+            let replication = self.replication.borrow().clone().filter(|_| self.is_fixed)?;
+            let (host, port) = replication.rsplit_once(':')?;
+            let port = port.parse::<u16>().ok()?.checked_sub(1)?;
+            Some(format!("{host}:{port}"))
+        })
+    }
+
     /// Where its commit log is to be had, now and later.
     pub fn replication(&self) -> watch::Receiver<Option<String>> {
         self.replication.subscribe()
@@ -59,9 +70,10 @@ mod tests {
     fn a_configured_address_stays_and_an_answered_one_moves() {
         let text = |s: &str| Some(s.to_string());
         let fixed = Master::new(Some("10.0.0.1:10912"));
+        assert_eq!((fixed.address(), fixed.peer_address()), (None, text("10.0.0.1:10911")));
         fixed.told(text("10.0.0.2:10912"), text("10.0.0.2:10911"));
         assert_eq!(*fixed.replication().borrow(), text("10.0.0.1:10912"));
-        assert_eq!(fixed.address(), text("10.0.0.2:10911"));
+        assert_eq!(fixed.peer_address(), text("10.0.0.2:10911"));
         let asked = Master::new(Some("none"));
         let seen = asked.replication();
         assert_eq!(*seen.borrow(), None);

@@ -1,5 +1,6 @@
 //! A slave copies its master's topics, offsets and groups (contract `ha.md` 7).
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,18 @@ use std::time::Duration;
 use rocketmq_common::fastjson;
 use rocketmq_protocol::body::{
     ConsumerOffsets, DelayOffsets, SubscriptionGroupWrapper, TopicConfigSerializeWrapper,
+    VersionedOffsets,
 };
 use rocketmq_protocol::header::UpdateConsumerOffsetRequestHeader;
 use rocketmq_protocol::{RequestCode, ResponseCode};
 use rocketmq_remoting::Request;
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::LOGGER;
 use crate::context::BrokerContext;
+use crate::peer::{Line, NoPeer};
+use crate::replica_offsets::beyond;
 
 /// After the start, and between two rounds.
 const FIRST: Duration = Duration::from_secs(3);
@@ -29,7 +33,6 @@ const VIP_DISTANCE: u16 = 2;
 
 /// Copies until the task is aborted.
 pub(crate) async fn follow(context: Arc<BrokerContext>) {
-    let mut base = context.offsets.snapshot();
     sleep(FIRST).await;
     loop {
         let master = context.master.address().filter(|master| *master != context.address());
@@ -39,10 +42,11 @@ pub(crate) async fn follow(context: Arc<BrokerContext>) {
         };
         let round = Round { context: &context, master: &master };
         round.topics().await;
-        round.offsets(&mut base).await;
+        round.offsets().await;
         round.delays().await;
         round.groups().await;
-        sleep(PERIOD).await;
+        // At once when the link is made again: consumers turn to a master that is back.
+        let _ = timeout(PERIOD, context.link.connected.notified()).await;
     }
 }
 
@@ -70,13 +74,29 @@ impl Round<'_> {
         }
     }
 
-    async fn offsets(&self, base: &mut ConsumerOffsets) {
+    async fn offsets(&self) {
         let what = "consumer offset";
+        // A log that is no copy has other offsets, which mean nothing to the master.
+        let joined = match self.context.link.divergence() {
+            None => Line(Arc::clone(self.context)).join_offsets().await,
+            Some(why) => Err(NoPeer::Unreachable(why)),
+        };
+        match joined {
+            Ok(()) => self.updated(what),
+            Err(NoPeer::Foreign) => self.offsets_of_java(what).await,
+            Err(error) => self.missed(what, &error),
+        }
+    }
+
+    /// Java's tables have no versions; what is ahead here is told with the request of consumers.
+    async fn offsets_of_java(&self, what: &str) {
         let answer = self.ask(RequestCode::GET_ALL_CONSUMER_OFFSET, self.master).await;
         let Some(master) = self.noted::<ConsumerOffsets>(what, answer) else { return };
-        let ahead = self.context.offsets.follow(&master, base);
-        *base = master;
-        self.updated(what);
+        let offsets = &self.context.offsets;
+        let mut told = offsets.moved();
+        let ahead = beyond(&told, &master.offset_table);
+        let mut joined =
+            VersionedOffsets { offset_table: master.offset_table, version_table: BTreeMap::new() };
         // What consumers did here while the master was away is not to be done again there.
         for (topic, group, queue_id, offset) in ahead {
             let header = UpdateConsumerOffsetRequestHeader {
@@ -88,11 +108,20 @@ impl Round<'_> {
             let request = Request::new(RequestCode::UPDATE_CONSUMER_OFFSET).fields(&header);
             match self.context.outward.ask(self.master, request).await {
                 Ok(_) => {
+                    let queues = joined.offset_table.entry(format!("{topic}@{group}"));
+                    queues.or_default().insert(queue_id, offset);
                     tracing::info!(target: LOGGER, thread = THREAD, "the master {} was told what {group} has consumed here of {topic}, queue {queue_id}: {offset}", self.master)
                 }
-                Err(error) => self.missed(what, &error),
+                Err(error) => {
+                    if let Some(queues) = told.offset_table.get_mut(&format!("{topic}@{group}")) {
+                        queues.remove(&queue_id);
+                    }
+                    self.missed(what, &error);
+                }
             }
         }
+        offsets.adopt(&joined, &told, 0);
+        self.updated(what);
     }
 
     async fn delays(&self) {

@@ -162,6 +162,25 @@ headers! {
         queue_id: i32 = "queueId",
         commit_offset: i64 = "commitOffset",
     }
+    /// REPLICA_STATE 27182 (ours). `about` is one of [`replica_state`]; the others say who asks, and
+    /// `from` and `count` which bytes of the commit log are wanted.
+    ReplicaStateRequestHeader<'a> {
+        about: Text<'a> = "about",
+        broker_name: Text<'a> = "brokerName",
+        broker_id: i64 = "brokerId",
+        broker_addr: Text<'a> = "brokerAddr",
+        max_offset: i64 = "maxOffset",
+        from: i64 = "from" or 0,
+        count: i32 = "count" or 0,
+    }
+    /// Answer to it: how the asked broker's log stands, when it started (epoch ms), and on a slave
+    /// why it cannot follow its master, if so.
+    ReplicaStateResponseHeader<'a> {
+        min_offset: i64 = "minOffset",
+        max_offset: i64 = "maxOffset",
+        started_at: i64 = "startedAt",
+        divergence: Option<Text<'a>> = "divergence",
+    }
     /// GET_MAX_OFFSET 30, GET_MIN_OFFSET 31, GET_EARLIEST_MSG_STORETIME 32 (2.4).
     TopicQueueRequestHeader<'a> {
         topic: Text<'a> = "topic",
@@ -425,6 +444,16 @@ headers! {
     ClusterRequestHeader<'a> {
         cluster: Text<'a> = "cluster",
     }
+}
+
+/// What a REPLICA_STATE request is about.
+pub mod replica_state {
+    /// Only the state, which every answer tells.
+    pub const STATE: &str = "state";
+    /// The asked bytes of the commit log, as body.
+    pub const LOG: &str = "log";
+    /// The slave's offsets, as body; answered with the master's after both are joined.
+    pub const OFFSETS: &str = "offsets";
 }
 
 impl<'a> From<SendMessageRequestHeader<'a>> for SendMessageRequestHeaderV2<'a> {

@@ -5,10 +5,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails by panicking
 
 pub mod codec;
+mod fit;
+mod link;
 mod master;
 mod replicas;
 mod slave;
 
+pub use link::{Greeting, LinkState, MasterLine};
 pub use master::{bind, serve};
 pub use replicas::{ReplicaOutcome, Replicas};
 pub use slave::follow;

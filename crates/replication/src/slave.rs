@@ -11,6 +11,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::codec::{BadFrame, HEAD_BYTES, Head};
+use crate::fit::{Fit, fit};
+use crate::link::{LinkState, MasterLine};
 use crate::{LOGGER, millis};
 
 /// How long connecting may take.
@@ -23,6 +25,9 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 256 << 10;
 /// Java's name of the thread.
 const THREAD: &str = "HAClient";
+
+/// What to do about a log that is no copy.
+const REPAIR: &str = "Stop this broker, keep a copy of its store, and start it with an empty one (haFullSync=true copies the master's whole log)";
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -39,15 +44,22 @@ enum Ended {
     Silent,
     #[error("the master moved")]
     Moved,
+    #[error("{0}")]
+    Diverged(String),
+    #[error("{0}")]
+    Later(String),
 }
 
 /// Follows the master whose address is told until the task is aborted; waits while there is none.
-/// Calls `appended` when the log has grown.
+/// With `full` an empty log begins where the master's does, if that is one of ours.
 pub async fn follow(
     store: Arc<MessageStore>,
     mut master: watch::Receiver<Option<String>>,
-    appended: impl Fn() + Send + Sync,
+    line: impl MasterLine,
+    state: Arc<LinkState>,
+    full: bool,
 ) {
+    let slave = Slave { store, line, state, full };
     loop {
         let address = master.borrow_and_update().clone();
         let Some(address) = address else {
@@ -56,14 +68,20 @@ pub async fn follow(
             }
             continue;
         };
-        let ended = follow_one(&store, &address, &mut master, &appended).await;
+        let ended = slave.follow(&address, &mut master).await;
         let pause = match &ended {
             Ended::Store(StoreError::OutOfStep { own, master }) => {
-                tracing::error!(target: LOGGER, thread = THREAD, "{ended}; this slave's commit log ends at {own}, the master's bytes begin at {master}: they are not copies of one log. Stop this broker, keep a copy of its store, and start it with an empty one");
+                tracing::error!(target: LOGGER, thread = THREAD, "{ended}; this slave's commit log ends at {own}, the master's bytes begin at {master}: they are not copies of one log. {REPAIR}");
+                slave.state.judged(Err(ended.to_string()));
                 LONG_PAUSE
             }
             Ended::Store(_) => {
                 tracing::error!(target: LOGGER, thread = THREAD, "{ended}");
+                LONG_PAUSE
+            }
+            Ended::Diverged(why) => {
+                tracing::error!(target: LOGGER, thread = THREAD, "slave does not follow master {address}: {why}. They are not copies of one log. {REPAIR}");
+                slave.state.judged(Err(why.clone()));
                 LONG_PAUSE
             }
             Ended::Moved => Duration::ZERO,
@@ -76,43 +94,77 @@ pub async fn follow(
     }
 }
 
-async fn follow_one(
-    store: &MessageStore,
-    address: &str,
-    master: &mut watch::Receiver<Option<String>>,
-    appended: &(dyn Fn() + Send + Sync),
-) -> Ended {
-    let connecting = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
-    let stream = match connecting {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Ended::Io(error),
-        Err(_) => return Ended::Silent,
-    };
-    let _ = stream.set_nodelay(true);
-    tracing::info!(target: LOGGER, thread = THREAD, "HAClient connects to master {address}, from offset {}", store.max_physical_offset());
-    let follower = Follower { store, stream, appended, buffer: BytesMut::new(), reported: 0 };
-    tokio::select! {
-        ended = follower.run() => ended.err().unwrap_or(Ended::Closed),
-        changed = master.changed() => match changed {
-            Ok(()) => Ended::Moved,
-            Err(_) => Ended::Closed,
-        },
+struct Slave<L> {
+    store: Arc<MessageStore>,
+    line: L,
+    state: Arc<LinkState>,
+    full: bool,
+}
+
+impl<L: MasterLine> Slave<L> {
+    async fn follow(&self, address: &str, master: &mut watch::Receiver<Option<String>>) -> Ended {
+        self.state.unjudged();
+        tokio::select! {
+            ended = self.follow_one(address) => ended,
+            changed = master.changed() => match changed {
+                Ok(()) => Ended::Moved,
+                Err(_) => Ended::Closed,
+            },
+        }
+    }
+
+    async fn follow_one(&self, address: &str) -> Ended {
+        let (offset, known) = match fit(&self.store, &self.line, self.full).await {
+            Fit::From { offset, known } => (offset, known),
+            Fit::Not(why) => return Ended::Diverged(why),
+            Fit::Later(why) => return Ended::Later(why),
+        };
+        if known {
+            self.state.judged(Ok(()));
+        }
+        let stream = match connect(address).await {
+            Ok(stream) => stream,
+            Err(ended) => return ended,
+        };
+        tracing::info!(target: LOGGER, thread = THREAD, "HAClient connects to master {address}, from offset {offset}");
+        self.line.connected();
+        let follower = Follower {
+            store: &self.store,
+            state: &self.state,
+            stream,
+            line: &self.line,
+            buffer: BytesMut::new(),
+            reported: 0,
+        };
+        follower.run(offset).await.err().unwrap_or(Ended::Closed)
     }
 }
 
+async fn connect(address: &str) -> Result<TcpStream, Ended> {
+    let connecting = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
+    let stream = match connecting {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(Ended::Io(error)),
+        Err(_) => return Err(Ended::Silent),
+    };
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
 /// A connection to a master.
-struct Follower<'a> {
+struct Follower<'a, L> {
     store: &'a MessageStore,
+    state: &'a LinkState,
     stream: TcpStream,
-    appended: &'a (dyn Fn() + Send + Sync),
+    line: &'a L,
     buffer: BytesMut,
     /// What the master was told last.
     reported: i64,
 }
 
-impl Follower<'_> {
-    async fn run(mut self) -> Result<(), Ended> {
-        self.report(self.store.max_physical_offset()).await?;
+impl<L: MasterLine> Follower<'_, L> {
+    async fn run(mut self, from: i64) -> Result<(), Ended> {
+        self.report(from).await?;
         let mut reported_at = Instant::now();
         let mut heard_at = Instant::now();
         loop {
@@ -128,7 +180,7 @@ impl Follower<'_> {
                     heard_at = Instant::now();
                     let end = self.append()?;
                     if end > self.reported {
-                        (self.appended)();
+                        self.line.appended();
                         if config.is_sync_flush() {
                             self.flushed(end).await?;
                         }
@@ -153,6 +205,7 @@ impl Follower<'_> {
         loop {
             let own = self.store.max_physical_offset();
             let Some(head) = Head::decode(&self.buffer)? else { return Ok(own) };
+            self.state.came(head.offset + head.len as i64);
             if own != 0 && own != head.offset {
                 return Err(StoreError::OutOfStep { own, master: head.offset }.into());
             }

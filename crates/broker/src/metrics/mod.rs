@@ -139,6 +139,39 @@ fn topics(context: &BrokerContext, here: &Here<'_>, out: &mut Exposition) {
 }
 
 impl BrokerProbe {
+    /// How master and slave stand to each other.
+    fn write_replication(&self, here: &Here<'_>, out: &mut Exposition) {
+        let (context, labels) = (&self.context, here.ip());
+        let end = context.store.max_physical_offset();
+        let lag = if context.is_slave() {
+            out.single(
+                "rocketmq_slave_divergent",
+                Kind::Gauge,
+                "1: this slave's commit log is no copy of its master's; store.log says why.",
+                &labels,
+                u8::from(context.link.divergence().is_some()),
+            );
+            context.link.master_end() - end
+        } else {
+            out.single(
+                "rocketmq_slaves_connected",
+                Kind::Gauge,
+                "Slaves that this master sends its log to.",
+                &labels,
+                context.replicas.connected(),
+            );
+            // Who never had a slave has none that lags.
+            if context.replicas.reached() > 0 { end - context.replicas.reached() } else { 0 }
+        };
+        out.single(
+            "rocketmq_slave_lag_bytes",
+            Kind::Gauge,
+            "Bytes of the master's commit log that its (nearest) slave has not got yet.",
+            &labels,
+            lag.max(0),
+        );
+    }
+
     /// What the exporter cannot know.
     fn write_own(&self, here: &Here<'_>, out: &mut Exposition) {
         let context = &self.context;
@@ -173,6 +206,7 @@ impl BrokerProbe {
             &here.ip(),
             waiting,
         );
+        self.write_replication(here, out);
         let unflushed = context.store.max_physical_offset() - context.store.flushed_offset();
         out.single(
             "rocketmq_broker_unflushed_bytes",

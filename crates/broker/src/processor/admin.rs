@@ -75,6 +75,7 @@ pub fn reset_offset(context: &BrokerContext, frame: &Frame) -> Answer {
         );
         return Err(refuse(ResponseCode::CONSUMER_NOT_ONLINE, text));
     }
+    context.offsets.note_reset(group, topic);
     push_reset(&header, &offsets, members.values())?;
     json(&offsets)
 }

@@ -9,6 +9,7 @@ mod kept;
 pub mod offset;
 pub mod pull;
 pub mod query;
+pub mod replica;
 pub mod reply;
 pub mod send;
 pub mod send_back;

@@ -49,7 +49,13 @@ pub fn update(context: &BrokerContext, call: Call<'_>) {
     let outcome = UpdateConsumerOffsetRequestHeader::decode(call.frame.fields()).map(|header| {
         let (group, topic) = (&header.consumer_group, &header.topic);
         let peer = call.connection.peer();
-        context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
+        let lowered =
+            context.offsets.commit(peer, group, topic, header.queue_id, header.commit_offset);
+        // Who sets an offset back and is no consumer of the group means it.
+        let id = call.connection.id();
+        if lowered && !context.consumers.connections(group).iter().any(|member| member.id() == id) {
+            context.offsets.note_reset(group, topic);
+        }
     });
     respond(call, outcome.map(|()| None).map_err(Refusal::from));
 }

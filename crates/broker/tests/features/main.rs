@@ -6,6 +6,7 @@
 
 mod delay;
 mod files;
+mod peers;
 mod replication;
 mod reply;
 mod retry;

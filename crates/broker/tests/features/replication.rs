@@ -18,12 +18,12 @@ use crate::support::{Fixture, PATIENCE, fields_of, message, pull, records, until
 /// So small that a few messages fill it.
 const SEGMENT: i32 = 16_384;
 
-fn small(settings: &mut Settings) {
+pub fn small(settings: &mut Settings) {
     settings.store.mapped_file_size_commit_log = SEGMENT;
     settings.store.message_index_enable = false;
 }
 
-fn slave_of(master: &Fixture) -> impl FnOnce(&mut Settings) + use<> {
+pub fn slave_of(master: &Fixture) -> impl FnOnce(&mut Settings) + use<> {
     let address = replication_port(master).to_string();
     move |settings| {
         small(settings);
@@ -39,7 +39,7 @@ fn replication_port(master: &Fixture) -> SocketAddr {
     address
 }
 
-async fn send(master: &Fixture, count: usize) {
+pub async fn send(master: &Fixture, count: usize) {
     for number in 0..count {
         let body = format!("{number}:{}", "x".repeat(number * 37 % 900));
         let message = message("Copied", "0");
@@ -47,13 +47,13 @@ async fn send(master: &Fixture, count: usize) {
     }
 }
 
-async fn in_step(master: &Fixture, slave: &Fixture) {
+pub async fn in_step(master: &Fixture, slave: &Fixture) {
     let end = |fixture: &Fixture| fixture.context().store.max_physical_offset();
     until("the slave has everything", || end(master) == end(slave)).await;
     until("its queues too", || slave.context().store.dispatch_behind_bytes() == 0).await;
 }
 
-fn segments(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn segments(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(folder.join("store/commitlog")).unwrap();
     let mut files: Vec<_> = files
         .map(|file| {
@@ -169,13 +169,13 @@ async fn a_slave_finds_its_master_by_the_name_server_and_copies_its_tables() {
 }
 
 /// A peer that speaks as Java's slave does.
-async fn java_slave(master: &Fixture, asks: i64) -> TcpStream {
+pub async fn java_slave(master: &Fixture, asks: i64) -> TcpStream {
     let mut stream = TcpStream::connect(replication_port(master)).await.unwrap();
     stream.write_all(&asks.to_be_bytes()).await.unwrap();
     stream
 }
 
-async fn frame(stream: &mut TcpStream) -> (i64, Vec<u8>) {
+pub async fn frame(stream: &mut TcpStream) -> (i64, Vec<u8>) {
     let mut head = [0; 12];
     timeout(PATIENCE, stream.read_exact(&mut head)).await.unwrap().unwrap();
     let offset = i64::from_be_bytes(head[..8].try_into().unwrap());

@@ -1,11 +1,15 @@
 //! Brokers: what they say of themselves, their configuration, their housekeeping.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rocketmq_common::properties::{self, Properties};
 use rocketmq_protocol::body::{BrokerStatsData, KvTable, QueryConsumeQueueBody};
-use rocketmq_protocol::header::{QueryConsumeQueueRequestHeader, ViewBrokerStatsDataRequestHeader};
+use rocketmq_protocol::header::{
+    QueryConsumeQueueRequestHeader, ReplicaStateRequestHeader, ReplicaStateResponseHeader,
+    ViewBrokerStatsDataRequestHeader, replica_state,
+};
 use rocketmq_protocol::{NoFields, RequestCode, ResponseCode};
 use rocketmq_remoting::Body;
 
@@ -21,6 +25,27 @@ impl AdminClient {
     ) -> Result<BTreeMap<String, String>, ClientError> {
         let frame = self.ask(address, RequestCode::GET_BROKER_RUNTIME_INFO, &NoFields).await?;
         Ok(parse::<KvTable>(&frame)?.table)
+    }
+
+    /// Why a slave cannot follow its master, if it says so; one of Java's never does.
+    pub async fn slave_divergence(
+        &self,
+        broker_name: &str,
+        address: &str,
+    ) -> Result<Option<String>, ClientError> {
+        let header = ReplicaStateRequestHeader {
+            about: replica_state::STATE.into(),
+            broker_name: broker_name.into(),
+            // The asking side is no slave.
+            broker_id: 0,
+            broker_addr: "".into(),
+            max_offset: 0,
+            from: 0,
+            count: 0,
+        };
+        let frame = self.ask(address, RequestCode::REPLICA_STATE, &header).await?;
+        let header = ReplicaStateResponseHeader::decode(frame.fields());
+        Ok(header.ok().and_then(|header| header.divergence).map(Cow::into_owned))
     }
 
     /// A broker's configuration.

@@ -186,6 +186,16 @@ pub struct ConsumerOffsets {
     pub offset_table: BTreeMap<String, BTreeMap<i32, i64>>,
 }
 
+/// Offsets, and when they were last set by hand: body of REPLICA_STATE 27182 about offsets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VersionedOffsets {
+    /// `topic@group` to queue id to offset.
+    pub offset_table: BTreeMap<String, BTreeMap<i32, i64>>,
+    /// `topic@group` to the version of its last explicit reset, epoch ms; absent is 0.
+    pub version_table: BTreeMap<String, i64>,
+}
+
 /// Offsets by delay level: body of GET_ALL_DELAY_OFFSET 45 and `config/delayOffset.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -61,6 +61,11 @@ async fn broker(session: &Session, data: &BrokerData, findings: &mut Findings) {
                 judge_clock(&place, &info, clock::now_ms(), findings);
                 judge_disk(&place, &info, DiskLimits::of_process(), findings);
                 judge_dispatch(&place, &info, findings);
+                if *id != MASTER_ID {
+                    let name = &data.broker_name;
+                    let divergence = session.admin.slave_divergence(name, address).await;
+                    judge_divergence(&place, divergence.ok().flatten(), findings);
+                }
                 ends.insert(*id, number(&info, "commitLogMaxOffset"));
             }
             Err(error) => findings.error(
@@ -155,6 +160,18 @@ fn judge_dispatch(place: &str, info: &RuntimeInfo, findings: &mut Findings) {
     }
 }
 
+fn judge_divergence(place: &str, divergence: Option<String>, findings: &mut Findings) {
+    if let Some(why) = divergence {
+        findings.error(
+            place,
+            format!("does not follow its master: {why}"),
+            "nothing sent from now on is copied, and what is read from it may not be what the master holds",
+            "stop the slave, keep a copy of its store, and start it with an empty one; \
+             haFullSync=true copies the master's whole log",
+        );
+    }
+}
+
 fn judge_replication(data: &BrokerData, ends: &BTreeMap<i64, i64>, findings: &mut Findings) {
     let Some(master) = ends.get(&MASTER_ID) else { return };
     for (id, end) in ends.iter().filter(|(id, _)| **id != MASTER_ID) {
@@ -221,6 +238,16 @@ mod tests {
         assert!(findings.0.is_empty());
         judge_address("b", "127.0.0.1:10911", &["10.0.0.1:9876".to_string()], &mut findings);
         assert_eq!(severities(&findings), [Severity::Error]);
+    }
+
+    #[test]
+    fn slaves_that_are_no_copies_are_told() {
+        let mut findings = Findings::default();
+        judge_divergence("b", None, &mut findings);
+        assert!(findings.0.is_empty());
+        judge_divergence("b", Some("the end is another".into()), &mut findings);
+        assert_eq!(severities(&findings), [Severity::Error]);
+        assert_eq!(findings.0[0].what, "does not follow its master: the end is another");
     }
 
     #[test]
