@@ -46,6 +46,9 @@ mkdir -p "$here/results" "$repo/target/bench"
 results="$here/results/$(date -u +%Y%m%dT%H%M%SZ).jsonl"
 scratch=$(mktemp -d "$repo/target/bench/run.XXXXXX")
 cluster=
+slave=
+slave_pid=
+slave_port=
 loader=
 floor=
 finish() {
@@ -53,6 +56,7 @@ finish() {
     trap - EXIT INT TERM HUP
     [ -z "$loader" ] || stop_process "$loader" 5
     [ -z "$floor" ] || stop_process "$floor" 5
+    [ -z "$slave" ] || slave_stop
     [ -z "$cluster" ] || cluster_stop "$cluster"
     rm -rf "$scratch"
     exit "$status"
@@ -224,9 +228,38 @@ floor_block() {
     release_ports "$NAMESRV_PORT"
 }
 
-# block SYSTEM LABEL PAIR: all cases of one system, a fresh cluster for each flush mode.
+# slave_start SYSTEM: a slave of the cluster's broker, beside it; returns when it follows.
+slave_start() {
+    slave="$scratch/slave"
+    rm -rf "$slave"
+    mkdir -p "$slave/user" "$slave/store"
+    java_home_files "$slave/home"
+    slave_port=$(reserve_ports $$) || return 1
+    {
+        grep -v -e '^listenPort=' -e '^brokerId=' -e '^brokerRole=' -e '^storePath' "$cluster/broker.conf"
+        echo "listenPort=$slave_port"
+        echo "brokerId=1"
+        echo "brokerRole=SLAVE"
+        echo "storePathRootDir=$slave/store"
+        echo "storePathCommitLog=$slave/store/commitlog"
+    } >"$slave/broker.conf"
+    cluster_boot "$slave" "$1" broker || return 1
+    slave_pid=$launched
+    wait_until 90 grep -q "request offset" "$cluster/user/logs/rocketmqlogs/store.log"
+}
+
+slave_stop() {
+    [ -z "$slave_pid" ] || stop_process "$slave_pid" 30
+    release_ports "$slave_port"
+    rm -rf "${slave:?}"
+    slave=
+    slave_pid=
+}
+
+# block SYSTEM LABEL PAIR: all cases of one system, a fresh cluster for each flush mode, and for each role of a master
+# with a slave.
 block() {
-    for flush in ASYNC SYNC; do
+    for flush in ASYNC SYNC ASYNC_MASTER SYNC_MASTER; do
         selected "$flush" "$3" "$1" >"$scratch/cases"
         with_boot=
         case $flush:$only in ASYNC: | ASYNC:*,boot,*) with_boot=1 ;; esac
@@ -234,13 +267,20 @@ block() {
         [ -s "$scratch/cases" ] || [ -n "$with_boot" ] || continue
         cluster="$scratch/cluster"
         rm -rf "$cluster"
-        cluster_start "$cluster" "$1" "$1" "flushDiskType=${flush}_FLUSH" "mappedFileSizeCommitLog=1073741824" || exit 1
+        case $flush in
+        *_MASTER) mode="flushDiskType=ASYNC_FLUSH brokerRole=$flush" ;;
+        *) mode="flushDiskType=${flush}_FLUSH" ;;
+        esac
+        # shellcheck disable=SC2086 # words
+        cluster_start "$cluster" "$1" "$1" $mode "mappedFileSizeCommitLog=1073741824" || exit 1
+        case $flush in *_MASTER) slave_start "$1" || exit 1 ;; esac
         [ -z "$with_boot" ] || boot_cases "$1" "$2" "$3" || exit 1
-        say "pair $3, $2, ${flush}_FLUSH: warming the broker up"
+        say "pair $3, $2, $mode: warming the broker up"
         tool=java
         # shellcheck disable=SC2046 # words
         load sync threads=16 size=1024 warm=0 $(scaled count=120000/60000) || exit 1
         run_cases "$2" "$3"
+        [ -z "$slave" ] || slave_stop
         cluster_stop "$cluster"
         cluster=
         rm -rf "$scratch/cluster"

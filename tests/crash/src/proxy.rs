@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the network does at present, to both directions.
+/// What the network does at present, to both directions unless it says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -26,6 +26,10 @@ pub enum Fault {
     HalfOpen,
     /// Refuses new connections and hands on nothing of the old.
     Partition,
+    /// Hands on nothing that the client sends.
+    NothingThere,
+    /// Hands on nothing that the daemon sends.
+    NothingBack,
 }
 
 /// A running proxy.
@@ -88,8 +92,8 @@ async fn join(client: TcpStream, server: TcpStream, fault: Arc<Mutex<Fault>>) {
     }
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
-    let there = pump(client_in, server_out, Arc::clone(&fault));
-    let back = pump(server_in, client_out, fault);
+    let there = pump(client_in, server_out, Arc::clone(&fault), Fault::NothingBack);
+    let back = pump(server_in, client_out, fault, Fault::NothingThere);
     // Whichever ends first ends both.
     tokio::select! {
         () = there => {}
@@ -97,7 +101,13 @@ async fn join(client: TcpStream, server: TcpStream, fault: Arc<Mutex<Fault>>) {
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fault: Arc<Mutex<Fault>>) {
+/// One direction, which the fault `spared` does not touch.
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    fault: Arc<Mutex<Fault>>,
+    spared: Fault,
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
@@ -105,6 +115,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fault: Arc<Mutex<
         let now = *fault.lock();
         let handed = match now {
             Fault::None => to.write_all(bytes).await,
+            one_way if one_way == spared => to.write_all(bytes).await,
             Fault::Delay(time) => {
                 tokio::time::sleep(time).await;
                 to.write_all(bytes).await
@@ -131,7 +142,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fault: Arc<Mutex<
                 return;
             }
             // The bytes are gone, and with them the sense of all that follow.
-            Fault::HalfOpen | Fault::Partition => {
+            Fault::HalfOpen | Fault::Partition | Fault::NothingThere | Fault::NothingBack => {
                 while *fault.lock() == now {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
