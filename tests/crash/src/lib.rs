@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod daemon;
 pub mod faults;
 pub mod load;
+pub mod pair;
 pub mod power;
 pub mod proxy;
 pub mod random;

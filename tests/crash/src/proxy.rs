@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the network does at present, to both directions unless it says otherwise.
+/// What the network does at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -24,18 +24,19 @@ pub enum Fault {
     Reset,
     /// Accepts bytes and hands none on, without ending anything.
     HalfOpen,
+    /// Hands nothing on until it is over, and then everything: a partition that TCP outlives.
+    Hold,
     /// Refuses new connections and hands on nothing of the old.
     Partition,
-    /// Hands on nothing that the client sends.
-    NothingThere,
-    /// Hands on nothing that the daemon sends.
-    NothingBack,
 }
+
+/// The fault of each way: to the daemon, and from it.
+type Ways = [Arc<Mutex<Fault>>; 2];
 
 /// A running proxy.
 pub struct Proxy {
     pub port: u16,
-    fault: Arc<Mutex<Fault>>,
+    ways: Ways,
     connections: Arc<AtomicUsize>,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -45,33 +46,38 @@ impl Proxy {
     pub async fn start(upstream: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let fault = Arc::new(Mutex::new(Fault::None));
+        let ways: Ways = std::array::from_fn(|_| Arc::new(Mutex::new(Fault::None)));
         let connections = Arc::new(AtomicUsize::new(0));
-        let (shared, count) = (Arc::clone(&fault), Arc::clone(&connections));
+        let (shared, count) = (ways.clone(), Arc::clone(&connections));
         let accepting = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                if *shared.lock() == Fault::Partition {
+                if *shared[0].lock() == Fault::Partition {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else {
                     continue;
                 };
                 count.fetch_add(1, Ordering::Relaxed);
-                let fault = Arc::clone(&shared);
-                tokio::spawn(join(client, server, fault));
+                tokio::spawn(join(client, server, shared.clone()));
             }
         });
-        Proxy { port, fault, connections, accepting }
+        Proxy { port, ways, connections, accepting }
     }
 
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// From now on the network does that.
+    /// From now on the network does that, both ways.
     pub fn set(&self, fault: Fault) {
-        *self.fault.lock() = fault;
+        self.set_ways(fault, fault);
+    }
+
+    /// From now on the network does that on the way to the daemon, and that on the way from it.
+    pub fn set_ways(&self, there: Fault, back: Fault) {
+        *self.ways[0].lock() = there;
+        *self.ways[1].lock() = back;
     }
 
     /// How many connections were made so far.
@@ -86,14 +92,14 @@ impl Drop for Proxy {
     }
 }
 
-async fn join(client: TcpStream, server: TcpStream, fault: Arc<Mutex<Fault>>) {
+async fn join(client: TcpStream, server: TcpStream, [to, from]: Ways) {
     for socket in [&client, &server] {
         socket.set_nodelay(true).unwrap();
     }
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
-    let there = pump(client_in, server_out, Arc::clone(&fault), Fault::NothingBack);
-    let back = pump(server_in, client_out, fault, Fault::NothingThere);
+    let there = pump(client_in, server_out, to);
+    let back = pump(server_in, client_out, from);
     // Whichever ends first ends both.
     tokio::select! {
         () = there => {}
@@ -101,13 +107,8 @@ async fn join(client: TcpStream, server: TcpStream, fault: Arc<Mutex<Fault>>) {
     }
 }
 
-/// One direction, which the fault `spared` does not touch.
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    fault: Arc<Mutex<Fault>>,
-    spared: Fault,
-) {
+/// One direction.
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, fault: Arc<Mutex<Fault>>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
@@ -115,7 +116,6 @@ async fn pump(
         let now = *fault.lock();
         let handed = match now {
             Fault::None => to.write_all(bytes).await,
-            one_way if one_way == spared => to.write_all(bytes).await,
             Fault::Delay(time) => {
                 tokio::time::sleep(time).await;
                 to.write_all(bytes).await
@@ -141,8 +141,14 @@ async fn pump(
                 let _ = rustix::net::sockopt::set_socket_linger(to.as_ref(), Some(Duration::ZERO));
                 return;
             }
+            Fault::Hold => {
+                while *fault.lock() == Fault::Hold {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                to.write_all(bytes).await
+            }
             // The bytes are gone, and with them the sense of all that follow.
-            Fault::HalfOpen | Fault::Partition | Fault::NothingThere | Fault::NothingBack => {
+            Fault::HalfOpen | Fault::Partition => {
                 while *fault.lock() == now {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

@@ -272,19 +272,19 @@ async fn link_fails(role: &str, name: &'static str) {
     let (_, mut random) = Random::of_run(name);
     let mut pair = Pair::start(name, role).await;
     for _ in 0..rounds() {
-        for fault in [
-            Fault::Partition,
-            Fault::NothingThere,
-            Fault::NothingBack,
-            Fault::Delay(Duration::from_millis(50)),
-            Fault::SingleBytes,
-            Fault::Reset,
+        for [there, back] in [
+            [Fault::Partition; 2],
+            [Fault::HalfOpen, Fault::None],
+            [Fault::None, Fault::HalfOpen],
+            [Fault::Delay(Duration::from_millis(50)); 2],
+            [Fault::SingleBytes; 2],
+            [Fault::Reset; 2],
         ] {
             let load = pair.load();
             load.reach(20 + random.below(100)).await;
-            pair.link.set(fault);
+            pair.link.set_ways(there, back);
             let so_far = load.acknowledged();
-            match fault {
+            match there {
                 // Slow is not broken: a slave that is late is waited for.
                 Fault::Delay(_) | Fault::SingleBytes => drop(load.reach(so_far + 20).await),
                 _ if pair.is_sync => told_of_no_slave(&load).await,
