@@ -6,10 +6,10 @@ cargo_deny_version := 0.20.2
 cargo_deny_root := target/tools/cargo-deny-$(cargo_deny_version)
 cargo_deny := $(cargo_deny_root)/bin/cargo-deny
 
-.PHONY: help prerequisites build dist quickstart test test-quick crash soak fmt fmt-check clippy deny shell-check lint kubernetes interop load-tool bench bench-quick
+.PHONY: help prerequisites build dist quickstart test test-quick dashboard-test crash soak fmt fmt-check clippy deny shell-check lint kubernetes interop load-tool bench bench-quick
 
 help:  ## lists the targets
-	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 prerequisites:
 	@distribution/prerequisites.sh
@@ -31,6 +31,9 @@ test-quick: prerequisites  ## formatting, lints and the cargo tests only
 
 interop: dist  ## every feature between Java's, Go's and our client, Java's and our broker, as one table
 	tests/interop/matrix.sh
+
+dashboard-test:  ## the dashboard's page in a real browser (chromium); DASHBOARD_SCREENSHOTS=dir keeps pictures
+	tests/run.sh dashboard
 
 # The tests that are too long for cargo-test; they print what they counted and the seed to repeat them with (SEED=n).
 crash:  ## kills, power cuts and damage of whole processes: the long tests, four minutes

@@ -8,13 +8,14 @@ cd "$(dirname "$0")/.." || exit 1
 logs=target/test
 mkdir -p "$logs"
 
-stages=${*:-fmt clippy deny shell-check cargo-test crash dist instructions acceptance kubernetes interop}
+stages=${*:-fmt clippy deny shell-check cargo-test dashboard crash dist instructions acceptance kubernetes interop}
 
 run_stage() {
     case $1 in
     fmt) make -s fmt-check ;;
     clippy | deny | shell-check) make -s "$1" ;;
     cargo-test) cargo test --locked --workspace --no-fail-fast ;;
+    dashboard) tests/dashboard.sh ;;
     crash) make -s crash ;;
     dist) make -s dist ;;
     instructions) tests/instructions.sh ;;
