@@ -1,4 +1,4 @@
-// The frame: navigation, address, language, theme, keyboard, and the stream that says when to look again.
+// The frame: navigation, address, language, theme, keyboard, and looking again.
 import { attempt, el, fill, notice } from "./dom.js";
 import { classicPost, get, post, whenLoginNeeded } from "./net.js";
 import { language, setLanguage, t } from "./words.js";
@@ -151,11 +151,13 @@ addEventListener("keydown", (event) => {
   } else if (event.key === "g") { after = "g"; setTimeout(() => { after = null; }, 1200); }
 });
 
-let stream = null;
+// Asks again and again: a stream for each tab would use up the few connections that a browser has for one host.
+const AGAIN_MS = 5000;
 function listen() {
-  stream?.close();
-  stream = new EventSource("api/v1/live");
-  stream.addEventListener("tick", () => { if (!document.hidden && !document.querySelector(".menu")) app.page?.refresh?.().catch(() => {}); });
+  setTimeout(async () => {
+    if (!document.hidden && !document.querySelector(".menu")) await app.page?.refresh?.().catch(() => {});
+    listen();
+  }, AGAIN_MS);
 }
 
 async function start() {
@@ -172,16 +174,15 @@ async function start() {
     else draw();
     return;
   }
-  listen();
   if (location.hash.startsWith("#/login")) location.hash = app.params.redirect?.startsWith("#/") ? app.params.redirect : "#/";
   else draw();
 }
 
 whenLoginNeeded(() => {
-  stream?.close();
   if (!location.hash.startsWith("#/login")) location.hash = link("login", { redirect: location.hash });
 });
 addEventListener("hashchange", draw);
 setTheme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 setLanguage(language());
+listen();
 start();

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long chromedriver may take for one command.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// The key under which an answer names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -74,10 +76,9 @@ impl Browser {
             body.len()
         );
         stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        let at = answer.windows(4).position(|part| part == b"\r\n\r\n").expect("a head") + 4;
-        let value: Value = serde_json::from_slice(&answer[at..]).expect("JSON");
+        let answer = tokio::time::timeout(ANSWER_MAX, answer_of(&mut stream)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("no answer to {method} {path}"));
+        let value: Value = serde_json::from_slice(&answer).expect("JSON");
         let value = value["value"].clone();
         match value["error"].as_str() {
             Some(error) => Err(format!("{error}: {}", value["message"])),
@@ -173,10 +174,29 @@ impl Browser {
     }
 }
 
+/// The body of an answer; chromedriver leaves the connection open whatever it is asked.
+async fn answer_of(stream: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    loop {
+        let end = answer.windows(4).position(|part| part == b"\r\n\r\n").map(|at| at + 4);
+        if let Some(end) = end {
+            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+            let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
+            let length: usize = length.and_then(|text| text.trim().parse().ok()).expect("a length");
+            if answer.len() >= end + length {
+                return answer[end..end + length].to_vec();
+            }
+        }
+        let read = stream.read_buf(&mut answer).await.unwrap();
+        assert!(read > 0, "chromedriver went away");
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Some(process) = self.process {
-            let _ = Command::new("kill").args(["-9", &process.to_string()]).status();
+        let process = self.process.and_then(|id| rustix::process::Pid::from_raw(id as i32));
+        if let Some(process) = process {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
