@@ -52,6 +52,14 @@ impl Failure {
         }
     }
 
+    /// As 1.0.0 says it: with the class of Java's exception, which scripts look for.
+    fn classic_message(&self) -> String {
+        match self {
+            Failure::Cluster(error) => format!("{}: {error}", error.java_class()),
+            other => other.message(),
+        }
+    }
+
     /// What to do about it.
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
@@ -136,7 +144,8 @@ impl IntoResponse for Envelope {
             Ok(Classic::Empty) => return StatusCode::OK.into_response(),
             Ok(Classic::Data(data)) => json!({"status": 0, "data": data, "errMsg": null}),
             Err(failure) => {
-                let mut body = json!({"status": -1, "data": null, "errMsg": failure.message()});
+                let mut body =
+                    json!({"status": -1, "data": null, "errMsg": failure.classic_message()});
                 if let Some(fix) = failure.fix() {
                     body["fix"] = Value::String(fix);
                 }

@@ -56,7 +56,7 @@ export async function post(path, body) {
 function data({ answer }) {
   if (answer && answer.status === 0) return answer.data;
   if (answer === null || answer === "") return null;
-  throw new RequestError(answer.errMsg || answer.error?.message || "no answer", answer.fix || answer.error?.fix, answer.status);
+  throw new RequestError(answer.errMsg?.replace(/^org\.apache\.[\w.]+: /, "") || answer.error?.message || "no answer", answer.fix || answer.error?.fix, answer.status);
 }
 
 export async function classic(path, parameters) {

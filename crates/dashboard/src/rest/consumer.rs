@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use rocketmq_client::MessageQueue;
 use rocketmq_protocol::body::{
-    Connection, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, SubscriptionGroupConfig,
+    Connection, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, SubscriptionData,
+    SubscriptionGroupConfig,
 };
 use rocketmq_protocol::version;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,13 @@ pub(super) async fn list(ctx: Ctx) -> ClassicResult {
     if let (Some(error), true) = (&snapshot.error, snapshot.groups.is_empty()) {
         return Err(Failure::invalid(error.clone()).into());
     }
-    let rows: Vec<Value> =
-        snapshot.groups.iter().map(|(name, group)| group_row(name, group)).collect();
+    let mut groups: Vec<_> = snapshot.groups.iter().collect();
+    // 1.0.0's order: most members first, then most lag.
+    groups.sort_by_key(|(_, group)| {
+        let members = group.connection.as_ref().map_or(0, |found| found.connection_set.len());
+        std::cmp::Reverse((members, group.lag().unwrap_or(-1)))
+    });
+    let rows: Vec<Value> = groups.iter().map(|(name, group)| group_row(name, group)).collect();
     Ok(Classic::of(rows)?)
 }
 
@@ -179,9 +185,14 @@ fn member(connection: &Connection) -> Value {
 pub(super) async fn connection(ctx: Ctx, params: Params) -> ClassicResult {
     let connection = ctx.admin().consumer_connection(params.get("consumerGroup")?).await?;
     let members: Vec<Value> = connection.connection_set.iter().map(member).collect();
+    let subscriptions: BTreeMap<&String, Value> = connection
+        .subscription_table
+        .iter()
+        .map(|(topic, subscription)| (topic, subscription_value(subscription)))
+        .collect();
     Ok(Classic::of(json!({
         "connectionSet": members,
-        "subscriptionTable": connection.subscription_table,
+        "subscriptionTable": subscriptions,
         "consumeType": connection.consume_type,
         "messageModel": connection.message_model,
         "consumeFromWhere": connection.consume_from_where,
@@ -201,13 +212,20 @@ pub(super) async fn running_info(ctx: Ctx, params: Params) -> ClassicResult {
     Ok(Classic::of(running_info_value(&info))?)
 }
 
+/// A subscription with the member that Java always leaves null.
+fn subscription_value(subscription: &SubscriptionData) -> Value {
+    let mut value = json!(subscription);
+    value["filterClassSource"] = Value::Null;
+    value
+}
+
 /// The inside of a consumer; queues are named as Java's maps name them.
 pub(crate) fn running_info_value(info: &ConsumerRunningInfo) -> Value {
     let queues: BTreeMap<String, _> =
         info.mq_table.iter().map(|(queue, state)| (queue.to_string(), state)).collect();
     json!({
         "properties": info.properties,
-        "subscriptionSet": info.subscription_set,
+        "subscriptionSet": info.subscription_set.iter().map(subscription_value).collect::<Vec<_>>(),
         "mqTable": queues,
         "statusTable": info.status_table,
         "jstack": info.jstack,

@@ -56,9 +56,15 @@ async fn look_up(ctx: &Ctx, topic: &str, id: &str) -> Result<MessageExt, Failure
     if found.is_empty() { Err(none().into()) } else { Ok(found.swap_remove(0)) }
 }
 
+/// 1.0.0's words; why follows as what to do about it.
+pub(super) fn not_found(id: &str, why: &Failure) -> Failure {
+    Failure::Invalid(format!("Failed to query message by Id: {id}"), Some(why.message()))
+}
+
 pub(super) async fn view_message(ctx: Ctx, params: Params) -> ClassicResult {
     let (topic, id) = (params.get("topic")?, params.get("msgId")?);
-    let message = find(&ctx, topic, id).await?;
+    let found = find(&ctx, topic, id).await;
+    let message = found.map_err(|failure| not_found(id, &failure))?;
     let tracks = ctx.admin().message_track(&message).await.unwrap_or_default();
     let tracks: Vec<Value> = tracks
         .iter()
@@ -139,7 +145,7 @@ pub(super) async fn page(ctx: Ctx, Body(request): Body<PageRequest>) -> ClassicR
     let first = number.saturating_mul(size);
     let mut messages = explorer::slice(ctx.admin(), &ranges, first, size).await?;
     messages.sort_by_key(|message| std::cmp::Reverse(message.store_timestamp));
-    let content: Vec<Value> = messages.iter().map(|message| view(message, false)).collect();
+    let content: Vec<Value> = messages.iter().map(|message| view(message, true)).collect();
     let pages = (total + size - 1) / size;
     Ok(Classic::of(json!({
         "page": {

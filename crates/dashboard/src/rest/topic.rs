@@ -71,7 +71,7 @@ fn route_value(route: &TopicRouteData) -> Value {
                 "readQueueNums": queue.read_queue_nums,
                 "writeQueueNums": queue.write_queue_nums,
                 "perm": queue.perm,
-                "topicSynFlag": queue.topic_sys_flag,
+                "topicSysFlag": queue.topic_sys_flag,
             })
         })
         .collect();

@@ -19,7 +19,9 @@ const RECORD: char = '\u{2}';
 const MESSAGES_MAX: i32 = 64;
 
 pub(super) async fn view_message(ctx: Ctx, params: Params) -> ClassicResult {
-    let found = message::find(&ctx, params.get("topic")?, params.get("msgId")?).await?;
+    let (topic, id) = (params.get("topic")?, params.get("msgId")?);
+    let found = message::find(&ctx, topic, id).await;
+    let found = found.map_err(|failure| message::not_found(id, &failure))?;
     Ok(Classic::of(json!({"messageView": view(&found, true)}))?)
 }
 
@@ -180,7 +182,6 @@ fn node(row: &Row, begin: i64, end: i64, cost: i64) -> Value {
         "transactionState": row.transaction_state,
         "transactionId": row.transaction_id,
         "fromTransactionCheck": row.from_transaction_check,
-        "traceType": row.trace_type,
         "msgType": row.msg_type,
     })
 }
