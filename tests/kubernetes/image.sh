@@ -15,8 +15,9 @@ root=$folder/root
 size=$(du -sk "$root" | awk '{ print $1 }')
 echo "root file system: $size KiB"
 [ "$size" -lt "$limit_kib" ] || { echo "it is to be below $limit_kib KiB" >&2; exit 1; }
-if [ "$(id -u)" != 0 ] || [ "$(uname)" != Linux ]; then
-    echo "only the size was checked: namespaces and other users want root on Linux" >&2
+isolate="unshare --net --mount --uts --pid --fork --kill-child"
+if ! $isolate true 2>"$folder/why"; then
+    echo "only the size was checked: the daemons want namespaces of their own: $(cat "$folder/why")" >&2
     echo "1 passed, 0 failed"
     exit 0
 fi
@@ -40,5 +41,5 @@ done
     cat "$folder/config/master.conf"
     echo aclEnable=true
 } >"$folder/config/acl.conf"
-unshare --net --mount --uts --pid --fork --kill-child sh "$here/container.sh" "$root" "$folder" "$pod" "$service"
+$isolate sh "$here/container.sh" "$root" "$folder" "$pod" "$service"
 echo "1 passed, 0 failed"
