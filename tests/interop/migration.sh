@@ -148,8 +148,6 @@ done
 touch "$folder/enough"
 wait_until 60 process_gone "$producer" || fail "the producer does not end"
 producer=
-# A send may meet a broker that stops; with another master and the client's retries that is rare.
-[ $(($(count unsure acked) * 100)) -le "$(count ack acked)" ] || fail "more than one send of a hundred failed"
 wait_until 60 all_consumed ||
     fail "not consumed: $(LC_ALL=C comm -23 "$folder/acked.ids" "$folder/got.ids" | wc -l) acknowledged messages"
 "$here/java-run" interop.Interop "$namesrvs" consume-all topic=Migration repeated=true "acked=$folder/acked" ||
@@ -157,4 +155,4 @@ wait_until 60 all_consumed ||
 for name in broker-a broker-b; do
     wait_until 60 same_logs "$name" || fail "the commit logs of $name and its slave differ"
 done
-echo "migrated there and back in $(($(date +%s) - begun)) s: $(count ack acked) acknowledged messages, none lost"
+echo "migrated there and back in $(($(date +%s) - begun)) s: $(count ack acked) acknowledged messages, none lost; $(count unsure acked) sends failed and were told so"

@@ -79,7 +79,9 @@ fn broker_value(broker: &BrokerState) -> Value {
 }
 
 fn totals(snapshot: &Snapshot) -> Value {
-    let sum = |key: &str| snapshot.masters().filter_map(|broker| broker.number(key)).sum::<f64>();
+    let sum = |key: &str| {
+        snapshot.masters().filter_map(|broker| broker.number(key)).fold(0.0, |sum, tps| sum + tps)
+    };
     let topics = snapshot.topics.keys().filter(|name| kind_of(name, snapshot) == "normal").count();
     let lag: i64 = snapshot.groups.values().filter_map(|group| group.lag()).sum();
     let dlq: i64 = snapshot.groups.keys().map(|group| snapshot.dlq_of(group)).sum();
