@@ -92,3 +92,27 @@ impl ClientConfig {
         id
     }
 }
+
+/// The settings that every builder of a client has, for the `impl` of one with the field `config`.
+macro_rules! client_settings {
+    () => {
+        /// Name servers, `host:port;host:port`; `NAMESRV_ADDR` is used otherwise.
+        pub fn namesrv_addr(mut self, list: impl Into<String>) -> Self {
+            self.config.namesrv_addr = Some(list.into());
+            self
+        }
+
+        /// What all clients can be told; comes before the other settings, which change it.
+        pub fn client_config(mut self, config: $crate::ClientConfig) -> Self {
+            self.config = config;
+            self
+        }
+
+        /// Namespace of topics and group.
+        pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+            self.config.namespace = Some(namespace.into());
+            self
+        }
+    };
+}
+pub(crate) use client_settings;

@@ -34,6 +34,36 @@ const DEFAULT_GROUP: &str = "DEFAULT_CONSUMER";
 /// Time from the start to the first time that offsets are kept.
 const FIRST_PERSIST: Duration = Duration::from_secs(10);
 
+/// The settings of what members share, for the `impl` of a builder with the field `sharing`.
+macro_rules! sharing_settings {
+    () => {
+        /// Whether the members of the group share the messages (they do) or each get all.
+        pub fn message_model(mut self, model: $crate::MessageModel) -> Self {
+            self.sharing.model = model;
+            self
+        }
+
+        /// Where a group without stored offset starts; at the end.
+        pub fn consume_from(mut self, from: $crate::ConsumeFromWhere) -> Self {
+            self.sharing.from = from;
+            self
+        }
+
+        /// The time that `ConsumeFromWhere::Timestamp` means, epoch ms; 30 minutes ago.
+        pub fn consume_timestamp(mut self, ms: i64) -> Self {
+            self.sharing.timestamp = ms;
+            self
+        }
+
+        /// How the members share the queues; averagely. All members must use the same one.
+        pub fn allocation(mut self, allocation: $crate::consumer::Allocation) -> Self {
+            self.sharing.allocation = allocation;
+            self
+        }
+    };
+}
+pub(super) use sharing_settings;
+
 /// How the members of a group share its messages, and where they begin.
 #[derive(Clone)]
 pub(super) struct Sharing {

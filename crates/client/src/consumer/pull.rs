@@ -16,7 +16,7 @@ use super::process_queue::ProcessQueue;
 use super::pulling::restored;
 use super::send_back::{MAX_RECONSUME_TIMES, Returns};
 use super::subscription::{MessageSelector, subscription};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, client_settings};
 use crate::error::ClientError;
 use crate::namespace;
 
@@ -75,23 +75,7 @@ pub struct PullConsumerBuilder {
 }
 
 impl PullConsumerBuilder {
-    /// Name servers, `host:port;host:port`; `NAMESRV_ADDR` is used otherwise.
-    pub fn namesrv_addr(mut self, list: impl Into<String>) -> Self {
-        self.config.namesrv_addr = Some(list.into());
-        self
-    }
-
-    /// What all clients can be told; comes before the other settings, which change it.
-    pub fn client_config(mut self, config: ClientConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Namespace of topics and group.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.config.namespace = Some(namespace.into());
-        self
-    }
+    client_settings!();
 
     /// Whether offsets are kept at the brokers (they are) or, broadcasting, in a file.
     pub fn message_model(mut self, model: MessageModel) -> Self {

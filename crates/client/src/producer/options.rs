@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::transaction::{self, Check, CheckListener, LocalTransactionState, TransactionProducer};
 use super::{Inner, MESSAGE_BYTES_MAX, Producer};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, client_settings};
 use crate::error::ClientError;
 use crate::fault::Faults;
 use crate::instance::Instance;
@@ -87,23 +87,7 @@ impl ProducerBuilder {
         ProducerBuilder { group, config: ClientConfig::default(), options: Options::default() }
     }
 
-    /// Name servers, `host:port;host:port`; `NAMESRV_ADDR` is used otherwise.
-    pub fn namesrv_addr(mut self, list: impl Into<String>) -> Self {
-        self.config.namesrv_addr = Some(list.into());
-        self
-    }
-
-    /// What all clients can be told; comes before the other settings, which change it.
-    pub fn client_config(mut self, config: ClientConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Namespace of topics and group.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.config.namespace = Some(namespace.into());
-        self
-    }
+    client_settings!();
 
     /// How long a send may take, retries included; 3 s.
     pub fn send_timeout(mut self, timeout: Duration) -> Self {

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_common::clock;
-use rocketmq_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel};
+use rocketmq_protocol::body::ConsumeType;
 use rocketmq_protocol::message::sys_flag;
 
 use super::cache::Cache;
 use super::inner::Inner;
 use super::{LitePullConsumer, topics};
-use crate::config::ClientConfig;
-use crate::consumer::allocate::Allocation;
-use crate::consumer::group::{Group, Sharing};
+use crate::config::{ClientConfig, client_settings};
+use crate::consumer::group::{Group, Sharing, sharing_settings};
 use crate::consumer::limits::Limits;
 use crate::consumer::pulling::Pulling;
 use crate::error::ClientError;
@@ -74,47 +73,9 @@ impl LitePullConsumerBuilder {
         }
     }
 
-    /// Name servers, `host:port;host:port`; `NAMESRV_ADDR` is used otherwise.
-    pub fn namesrv_addr(mut self, list: impl Into<String>) -> Self {
-        self.config.namesrv_addr = Some(list.into());
-        self
-    }
+    client_settings!();
 
-    /// What all clients can be told; comes before the other settings, which change it.
-    pub fn client_config(mut self, config: ClientConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Namespace of topics and group.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.config.namespace = Some(namespace.into());
-        self
-    }
-
-    /// Whether the members of the group share the messages (they do) or each get all.
-    pub fn message_model(mut self, model: MessageModel) -> Self {
-        self.sharing.model = model;
-        self
-    }
-
-    /// Where a group without stored offset starts; at the end.
-    pub fn consume_from(mut self, from: ConsumeFromWhere) -> Self {
-        self.sharing.from = from;
-        self
-    }
-
-    /// The time that `ConsumeFromWhere::Timestamp` means, epoch ms; 30 minutes ago.
-    pub fn consume_timestamp(mut self, ms: i64) -> Self {
-        self.sharing.timestamp = ms;
-        self
-    }
-
-    /// How the members share the queues; averagely. All members must use the same one.
-    pub fn allocation(mut self, allocation: Allocation) -> Self {
-        self.sharing.allocation = allocation;
-        self
-    }
+    sharing_settings!();
 
     /// Whether what was polled counts as consumed by itself, at a later poll; it does.
     pub fn auto_commit(mut self, auto: bool) -> Self {

@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_common::clock;
-use rocketmq_protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
+use rocketmq_protocol::body::{ConsumeType, MessageModel, SubscriptionData};
 use rocketmq_protocol::message::sys_flag;
 use rocketmq_protocol::topic::{FAQ, RETRY_PREFIX};
 use tokio::sync::Semaphore;
 
 use super::listener::{ConsumeStatus, Delivery, Future, Listener, OrderlyStatus};
 use super::{BAD_SUBSCRIPTION, Inner, PushConsumer, overdue};
-use crate::config::ClientConfig;
-use crate::consumer::allocate::Allocation;
-use crate::consumer::group::{Group, Sharing};
+use crate::config::{ClientConfig, client_settings};
+use crate::consumer::group::{Group, Sharing, sharing_settings};
 use crate::consumer::limits::Limits;
 use crate::consumer::pulling::Pulling;
 use crate::consumer::send_back::Returns;
@@ -142,23 +141,7 @@ impl PushConsumerBuilder {
         }
     }
 
-    /// Name servers, `host:port;host:port`; `NAMESRV_ADDR` is used otherwise.
-    pub fn namesrv_addr(mut self, list: impl Into<String>) -> Self {
-        self.config.namesrv_addr = Some(list.into());
-        self
-    }
-
-    /// What all clients can be told; comes before the other settings, which change it.
-    pub fn client_config(mut self, config: ClientConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Namespace of topics and group.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.config.namespace = Some(namespace.into());
-        self
-    }
+    client_settings!();
 
     /// Subscribes to messages of a topic: `*` for all, tags separated by `||`, or
     /// [`MessageSelector::by_sql`].
@@ -171,29 +154,7 @@ impl PushConsumerBuilder {
         self
     }
 
-    /// Whether the members of the group share the messages (they do) or each get all.
-    pub fn message_model(mut self, model: MessageModel) -> Self {
-        self.sharing.model = model;
-        self
-    }
-
-    /// Where a group without stored offset starts; at the end.
-    pub fn consume_from(mut self, from: ConsumeFromWhere) -> Self {
-        self.sharing.from = from;
-        self
-    }
-
-    /// The time that `ConsumeFromWhere::Timestamp` means, epoch ms; 30 minutes ago.
-    pub fn consume_timestamp(mut self, ms: i64) -> Self {
-        self.sharing.timestamp = ms;
-        self
-    }
-
-    /// How the members share the queues; averagely. All members must use the same one.
-    pub fn allocation(mut self, allocation: Allocation) -> Self {
-        self.sharing.allocation = allocation;
-        self
-    }
+    sharing_settings!();
 
     /// How many listeners run at once; 20, 1 to 1000 (Java's `consumeThreadMin` and `Max`).
     pub fn workers(mut self, workers: usize) -> Self {
