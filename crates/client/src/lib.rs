@@ -98,6 +98,8 @@ pub use producer::{
     TransactionProducer, TransactionSendResult, batches, batches_of, by_hash, by_number,
     create_reply,
 };
+pub use trace::TraceRecord;
+
 pub use rocketmq_acl::Credentials;
 pub use rocketmq_protocol::body::{ConsumeFromWhere, MessageModel};
 pub use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};

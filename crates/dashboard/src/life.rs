@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::answer::Failure;
 use crate::api::message_value;
 use crate::app::Ctx;
-use crate::rest::trace_rows;
 
 /// Copies of a message that are looked for in one retry topic.
 const COPIES_MAX: i32 = 32;
@@ -50,7 +49,7 @@ pub(crate) async fn of(ctx: &Ctx, message: &MessageExt) -> Result<Value, Failure
         };
         groups.push(json!({"group": group, "state": state, "detail": track.exception, "retry": retries, "of": max}));
     }
-    let traced = trace_rows(ctx, TRACE, message.msg_id()).await.unwrap_or_default();
+    let traced = ctx.admin().trace_records(TRACE, message.msg_id()).await.unwrap_or_default();
     for row in traced {
         let kind = match row.trace_type {
             "SubAfter" if row.status == "success" => "consumed",

@@ -21,7 +21,6 @@ pub(crate) use consumer::{delete_group, lowest_version, owners};
 pub(crate) use message::{PageCache, consume, find as find_message};
 pub(crate) use record::view;
 pub(crate) use topic::{delete_topic, send_one};
-pub(crate) use trace::rows as trace_rows;
 
 /// Paths that need a user.
 pub(crate) fn routes() -> Router<Arc<App>> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rocketmq_common::clock;
 use rocketmq_protocol::body::ConsumeMessageDirectlyResult;
 use rocketmq_protocol::header::{
     ConsumeMessageDirectlyRequestHeader, QueryMessageRequestHeader, ViewMessageRequestHeader,
@@ -12,10 +13,12 @@ use rocketmq_protocol::{RequestCode, ResponseCode};
 use super::AdminClient;
 use crate::error::ClientError;
 use crate::instance::parse;
-use crate::{SendResult, unique_id};
+use crate::{SendResult, TraceRecord, unique_id};
 
 /// Group under which messages are sent again.
 const RESEND_GROUP: &str = "CLIENT_INNER_PRODUCER";
+/// Trace messages that are read for one id.
+const TRACES_MAX: i32 = 64;
 /// How long a consumer may take for a message.
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -129,6 +132,19 @@ impl AdminClient {
         }
         found.retain(|message| message.message.topic == topic);
         Ok(found)
+    }
+
+    /// What clients wrote of a message to a trace topic.
+    ///
+    /// # Errors
+    /// There is nothing with that id, or the topic cannot be asked for it.
+    pub async fn trace_records(
+        &self,
+        topic: &str,
+        id: &str,
+    ) -> Result<Vec<TraceRecord>, ClientError> {
+        let found = self.query_message(topic, id, TRACES_MAX, 0, clock::now_ms()).await?;
+        Ok(found.iter().flat_map(|message| TraceRecord::of_message(message, id)).collect())
     }
 
     /// Sends a message once more, to the topic it came from.

@@ -2,6 +2,7 @@
 //! the trace topic (contract `client.md` 13).
 
 mod consumption;
+mod read;
 mod record;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub(crate) use consumption::{Consumption, Outcome};
+pub use read::TraceRecord;
 pub(crate) use record::{MessageType, Published, Traced, TransactionEnded};
 
 use crate::config::ClientConfig;

@@ -3,8 +3,8 @@
 
 use rocketmq_protocol::message::{Message, property};
 
-const FIELD_SEPARATOR: char = '\u{1}';
-const RECORD_END: char = '\u{2}';
+pub(super) const FIELD_SEPARATOR: char = '\u{1}';
+pub(super) const RECORD_END: char = '\u{2}';
 
 /// What a trace tells of a message that is sent.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use rocketmq_protocol::body::{
     TopicConfigSerializeWrapper,
 };
 use rocketmq_protocol::topic::{
-    DLQ_PREFIX, RETRY_PREFIX, SCHEDULE, SYSTEM_GROUP_PREFIX, TRANS_HALF,
+    BUILT_IN_GROUPS, DLQ_PREFIX, RETRY_PREFIX, SCHEDULE, SYSTEM_GROUP_PREFIX, TRANS_HALF,
 };
 use rocketmq_protocol::version;
 use serde::Serialize;
@@ -109,16 +109,7 @@ async fn user_topics(
 
 /// Groups that every broker has.
 fn is_system_group(name: &str) -> bool {
-    const BUILT_IN: [&str; 7] = [
-        "TOOLS_CONSUMER",
-        "FILTERSRV_CONSUMER",
-        "SELF_TEST_C_GROUP",
-        "CID_ONS-HTTP-PROXY",
-        "CID_ONSAPI_PULL",
-        "CID_ONSAPI_PERMISSION",
-        "CID_ONSAPI_OWNER",
-    ];
-    BUILT_IN.contains(&name) || name.starts_with(SYSTEM_GROUP_PREFIX)
+    BUILT_IN_GROUPS.contains(&name) || name.starts_with(SYSTEM_GROUP_PREFIX)
 }
 
 async fn user_groups(

@@ -1,7 +1,7 @@
 //! QueryMsgTraceById.
 
+use rocketmq_client::TraceRecord;
 use rocketmq_common::{clock, java};
-use rocketmq_protocol::message::MessageExt;
 
 use super::command::{Command, Session};
 use super::failure::Failure;
@@ -21,9 +21,6 @@ pub(crate) const QUERY_TRACE: Command = Command {
 
 /// Where traces go unless told otherwise.
 const TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
-/// Between the fields of a record, and behind each record (contract `client.md` 13).
-const FIELD: char = '\u{1}';
-const RECORD: char = '\u{2}';
 const ROW: &str = "%-10s %-20s %-20s %-20s %-10s %-10s";
 
 /// One step of a message's way.
@@ -46,36 +43,27 @@ struct Way {
 async fn query_trace(session: &Session) -> Result<(), Failure> {
     let Session { admin, given, .. } = session;
     let (id, topic) = (given.text("i"), given.get("t").unwrap_or(TRACE_TOPIC));
-    let found = admin.query_message(topic, id, 64, 0, clock::now_ms()).await?;
     let mut way = Way::default();
-    found.iter().for_each(|message| read(&mut way, message, id));
+    let records = admin.trace_records(topic, id).await?;
+    records.into_iter().for_each(|record| read(&mut way, record));
     print(&way, given.json());
     Ok(())
 }
 
-fn read(way: &mut Way, message: &MessageExt, id: &str) {
-    let body = String::from_utf8_lossy(&message.message.body);
-    let host = message.born_host.ip().to_string();
-    for record in body.split(RECORD) {
-        let fields: Vec<&str> = record.split(FIELD).collect();
-        let field = |at: usize| fields.get(at).copied().unwrap_or("null");
-        let number = |at: usize| field(at).parse().unwrap_or(0);
-        let step = |group: usize, timestamp: usize, cost: usize, success: usize| Step {
-            group: field(group).to_string(),
-            host: host.clone(),
-            timestamp: number(timestamp),
-            cost_ms: number(cost),
-            is_success: field(success) == "true",
-        };
-        match field(0) {
-            // Older clients leave out the offset id that stands before the success.
-            "Pub" if field(5) == id => {
-                let success = if fields.len() > 13 { 13 } else { 12 };
-                way.sent.push(step(3, 1, 10, success));
-            }
-            "SubAfter" if field(2) == id => way.consumed.push(step(8, 7, 3, 4)),
-            _ => {}
-        }
+fn read(way: &mut Way, record: TraceRecord) {
+    let is_success = record.is_success();
+    let step = Step {
+        // Old clients do not tell who has consumed.
+        group: if record.group_name.is_empty() { "null".to_string() } else { record.group_name },
+        host: record.client_host,
+        timestamp: record.time_stamp,
+        cost_ms: record.cost_time,
+        is_success,
+    };
+    match record.trace_type {
+        "Pub" => way.sent.push(step),
+        "SubAfter" => way.consumed.push(step),
+        _ => {}
     }
 }
 
@@ -131,7 +119,7 @@ fn print(way: &Way, json: bool) {
 
 #[cfg(test)]
 mod tests {
-    use rocketmq_protocol::message::Message;
+    use rocketmq_protocol::message::{Message, MessageExt};
 
     use super::*;
 
@@ -155,7 +143,8 @@ mod tests {
             prepared_transaction_offset: 0,
         };
         let mut way = Way::default();
-        read(&mut way, &message, "ID");
+        let records = TraceRecord::of_message(&message, "ID");
+        records.into_iter().for_each(|record| read(&mut way, record));
         way
     }
 
