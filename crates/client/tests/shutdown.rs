@@ -6,7 +6,6 @@
 mod cluster;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cluster::{Cluster, Inbox, tasks, until};
 use rocketmq_client::{ConsumeStatus, LitePullConsumer, OrderlyStatus, PullConsumer};
@@ -123,7 +122,7 @@ async fn a_pull_consumer_leaves_no_task() {
         let (consumer, queue) = (Arc::clone(&consumer), queues[0].clone());
         async move { consumer.pull_block_if_not_found(&queue, "*", 0, 32).await }
     });
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    until("the pull waits", || cluster.waiting_pulls() == 1).await;
     consumer.shutdown().await;
     let _ = waiting.await.unwrap();
     assert_eq!(tasks(), 0);

@@ -128,7 +128,8 @@ pub(crate) async fn act(
     force: bool,
 ) -> Result<Outcome, Failure> {
     let planned = plan(admin, group, topic, target).await?;
-    match by_members(admin, group, topic, target, force).await {
+    let told = admin.reset_offset_of_members((group, topic), target.timestamp(), force, false);
+    match told.await {
         Ok(told) => {
             let known: BTreeMap<(&str, i32), &QueueReset> = planned
                 .iter()
@@ -151,7 +152,7 @@ pub(crate) async fn act(
             });
             Ok(Outcome { online: true, queues: queues.collect() })
         }
-        Err(Failure::Cluster(error)) if error.code() == ResponseCode::CONSUMER_NOT_ONLINE => {
+        Err(error) if error.code() == ResponseCode::CONSUMER_NOT_ONLINE => {
             let mut queues = Vec::new();
             for (address, mut queue) in planned {
                 if !force && queue.to > queue.from {
@@ -168,23 +169,6 @@ pub(crate) async fn act(
             }
             Ok(Outcome { online: false, queues })
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error.into()),
     }
-}
-
-async fn by_members(
-    admin: &AdminClient,
-    group: &str,
-    topic: &str,
-    target: Target,
-    force: bool,
-) -> Result<BTreeMap<MessageQueue, i64>, Failure> {
-    let route = admin.topic_route(topic).await?;
-    let mut offsets = BTreeMap::new();
-    for address in route.broker_datas.iter().filter_map(|data| data.any_address()) {
-        let told =
-            admin.reset_offset(address, (group, topic), target.timestamp(), force, false).await?;
-        offsets.extend(told.offset_table);
-    }
-    Ok(offsets)
 }

@@ -93,6 +93,15 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// As [`wait_until`], for async tests and conditions that have to be asked for.
+pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Waits until `done`, at most [`PATIENCE`].
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -24,21 +24,13 @@ use rocketmq_testbed::load::{self, Load, TOPIC, Wanted};
 use rocketmq_testbed::pair::{Pair, followed, unreplicated, written_end};
 use rocketmq_testbed::proxy::Fault;
 use rocketmq_testbed::random::Random;
-use rocketmq_testbed::{PATIENCE, copy_tree, soak};
+use rocketmq_testbed::{PATIENCE, copy_tree, soak, until};
 use tokio::task::block_in_place;
 
 const SYNC: &str = "brokerRole=SYNC_MASTER\n";
 
 fn wanted(goes_on: bool) -> Wanted {
     Wanted { consumes: false, goes_on, ..Wanted::default() }
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 /// A client that looks at its routes often.
@@ -97,7 +89,7 @@ async fn kill_master(
     let kept = load::read_all(&pair.slave.address()).await;
     let report = history.judge(&kept);
     assert_eq!(report.violations.len(), report.lost(), "on the slave: {report}");
-    until("the consumer goes on with the slave", || lacks(&seen, &kept) == 0).await;
+    until("the consumer goes on with the slave", async || lacks(&seen, &kept) == 0).await;
     pair.link.set(Fault::None);
     block_in_place(|| pair.master.boot());
     // The process was killed, not the machine: nothing is lost once it is back.
@@ -106,7 +98,7 @@ async fn kill_master(
     let kept = load::read_all(&pair.master.address()).await;
     let of_master = history.judge(&kept);
     assert!(of_master.violations.is_empty(), "on the master: {of_master}");
-    until("the consumer goes on with the master", || lacks(&seen, &kept) == 0).await;
+    until("the consumer goes on with the master", async || lacks(&seen, &kept) == 0).await;
     consumer.shutdown().await;
     report.lost()
 }
@@ -157,7 +149,7 @@ async fn a_sync_master_goes_on_without_its_slave_and_says_so() {
         let load = Load::start(&history, &pair.master.address(), wanted(false));
         load.reach(50 + random.below(200)).await;
         block_in_place(|| pair.slave.running().kill());
-        until("it says that there is no slave", || unreplicated(&load).0 > 100).await;
+        until("it says that there is no slave", async || unreplicated(&load).0 > 100).await;
         block_in_place(|| pair.slave.boot());
         let before = load.acknowledged();
         assert!(load.reach(before + 100).await, "round {rounds}");
@@ -279,7 +271,7 @@ async fn one_name_server_of_two_is_enough_and_an_empty_one_learns() {
         send_some(&new, &mut sent).await;
         new.shutdown().await;
     }
-    until("all is consumed", || sent.is_subset(&seen.lock())).await;
+    until("all is consumed", async || sent.is_subset(&seen.lock())).await;
     consumer.shutdown().await;
     producer.shutdown().await;
     println!(

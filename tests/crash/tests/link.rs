@@ -15,7 +15,7 @@ use rocketmq_history::History;
 use rocketmq_testbed::load::{self, Load, Wanted};
 use rocketmq_testbed::pair::{Pair, followed, unreplicated};
 use rocketmq_testbed::proxy::Fault;
-use rocketmq_testbed::{PATIENCE, soak};
+use rocketmq_testbed::{soak, until};
 
 /// A dead link is given up within a second; a sender waits a fifth of that for the slave.
 const PATIENCE_OF_LINK: &str = "haHousekeepingInterval=1000\nsyncFlushTimeout=200\n";
@@ -54,7 +54,7 @@ async fn a_sync_master_says_what_its_link_does_and_loses_nothing() {
             let before = unreplicated(&load);
             pair.link.set_ways(reports, bytes);
             if is_noticed {
-                until(what, || unreplicated(&load).1 > before.1 + 8).await;
+                until(what, async || unreplicated(&load).1 > before.1 + 8).await;
             } else {
                 load.reach(load.acknowledged() + 200).await;
             }
@@ -112,12 +112,4 @@ async fn senders_to_an_async_master_notice_nothing_of_its_link() {
         begun.elapsed(),
         history.acknowledged_count()
     );
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }

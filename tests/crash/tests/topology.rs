@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rocketmq_history::{History, MessageId, body};
@@ -19,26 +19,15 @@ use rocketmq_testbed::cluster::{Broker, NameServer, SMALL_FILES};
 use rocketmq_testbed::load::{self, GROUP, Load, TOPIC, Wanted};
 use rocketmq_testbed::proxy::{Fault, Proxy};
 use rocketmq_testbed::random::Random;
-use rocketmq_testbed::{PATIENCE, copy_tree, soak, talk};
+use rocketmq_testbed::{copy_tree, soak, talk, until};
 use tokio::task::block_in_place;
-use tokio::time::sleep;
 
 /// Signs of life, time-outs and registrations come often.
 const SHORT: &str = "haSendHeartbeatInterval=200\nhaHousekeepingInterval=1000\nsyncFlushTimeout=500\n\
     haSlaveFallbehindMax=100000000\nregisterNameServerPeriod=10000\nflushConsumerOffsetInterval=200\n";
-const STEP: Duration = Duration::from_millis(20);
 
 fn rounds() -> usize {
     if soak().is_some() { 50 } else { 1 }
-}
-
-/// Waits for a condition that has to be asked for.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done().await {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        sleep(STEP).await;
-    }
 }
 
 /// A master and its slave, with a network between their logs.

@@ -1,5 +1,7 @@
 //! Offsets of queues and of groups.
 
+use std::collections::BTreeMap;
+
 use rocketmq_protocol::body::QueueOffsets;
 use rocketmq_protocol::header::{
     CloneGroupOffsetRequestHeader, OffsetResponseHeader, ResetOffsetRequestHeader,
@@ -94,6 +96,27 @@ impl AdminClient {
         };
         let code = RequestCode::CLONE_GROUP_OFFSET;
         self.tell(address, code, &header, Body::None).await.map(drop)
+    }
+
+    /// Has every broker of a topic tell a group's members to go on from where a time is, as
+    /// [`AdminClient::reset_offset`] does with one; the new offsets of all queues.
+    ///
+    /// # Errors
+    /// CONSUMER_NOT_ONLINE if nobody is connected.
+    pub async fn reset_offset_of_members(
+        &self,
+        (group, topic): (&str, &str),
+        timestamp: i64,
+        is_force: bool,
+        cpp: bool,
+    ) -> Result<BTreeMap<MessageQueue, i64>, ClientError> {
+        let route = self.topic_route(topic).await?;
+        let mut offsets = BTreeMap::new();
+        for address in route.broker_datas.iter().filter_map(|data| data.any_address()) {
+            let told = self.reset_offset(address, (group, topic), timestamp, is_force, cpp).await?;
+            offsets.extend(told.offset_table);
+        }
+        Ok(offsets)
     }
 
     /// Has a broker tell a group's members to go on from where a time is; the new offsets.

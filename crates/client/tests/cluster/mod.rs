@@ -78,6 +78,11 @@ impl Cluster {
         }
     }
 
+    /// How many pulls wait at the broker.
+    pub(crate) fn waiting_pulls(&self) -> usize {
+        self.system.as_ref().unwrap().broker().context().hold.len()
+    }
+
     pub(crate) fn broker_addr(&self) -> String {
         self.system.as_ref().unwrap().broker_addr()
     }

@@ -1,5 +1,7 @@
 //! Consumer groups and producers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::Json;
 use axum::extract::Path;
 use rocketmq_common::clock;
@@ -22,11 +24,16 @@ fn is_system(group: &str) -> bool {
 
 pub(super) async fn list(ctx: Ctx) -> Answer {
     let snapshot = ctx.cluster.live.look().await;
-    let problems = crate::problems::of(&snapshot, &ctx.app.monitor.all());
+    let mut problems = BTreeMap::<String, usize>::new();
+    for problem in crate::problems::of(&snapshot, &ctx.app.monitor.all()) {
+        if problem.subject_type == "group" {
+            *problems.entry(problem.subject).or_default() += 1;
+        }
+    }
     let now = clock::now_ms();
     let rows: Vec<Value> = snapshot.groups.iter().map(|(name, group)| {
         let connection = group.connection.as_ref();
-        let topics: std::collections::BTreeSet<&String> = group.offsets.keys().map(|queue| &queue.topic).collect();
+        let topics: BTreeSet<&String> = group.offsets.keys().map(|queue| &queue.topic).collect();
         let reason = match (&group.error, group.lag()) {
             (Some(error), _) => Some(error.clone()),
             (None, None) => Some("the group has not consumed anything yet".to_string()),
@@ -48,7 +55,7 @@ pub(super) async fn list(ctx: Ctx) -> Answer {
             "topics": topics,
             "retry": snapshot.retry_of(name),
             "dlq": snapshot.dlq_of(name),
-            "problems": problems.iter().filter(|problem| problem.subject_type == "group" && problem.subject == *name).count(),
+            "problems": problems.get(name).copied().unwrap_or(0),
         })
     }).collect();
     Ok(Json(json!({"updated": snapshot.updated, "error": snapshot.error, "groups": rows})))
@@ -137,7 +144,7 @@ pub(super) async fn delete(ctx: Ctx, Body(request): Body<DeleteGroup>) -> Answer
 /// Every connected producer, where the brokers can tell: ours, and those from 5.0 on.
 pub(super) async fn producers(ctx: Ctx) -> Answer {
     let snapshot = ctx.cluster.live.look().await;
-    let mut rows = std::collections::BTreeMap::new();
+    let mut rows = BTreeMap::new();
     for broker in snapshot.masters() {
         let found = match ctx.admin().all_producers(&broker.address).await {
             Ok(found) => found,

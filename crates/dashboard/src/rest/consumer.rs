@@ -244,11 +244,11 @@ async fn create_on(ctx: &Ctx, request: &GroupRequest) -> Result<(), Failure> {
         return Err(Failure::invalid("groupName can not be blank"));
     }
     let info = ctx.admin().cluster_info().await?;
-    let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
+    let (clusters, brokers) = (&request.cluster_name_list, &request.broker_name_list);
     let masters = broker::masters(
         &info,
-        &list(&request.cluster_name_list),
-        &list(&request.broker_name_list),
+        clusters.as_deref().unwrap_or_default(),
+        brokers.as_deref().unwrap_or_default(),
     )?;
     for (_, address) in masters {
         ctx.admin().create_subscription_group(&address, &request.subscription_group_config).await?;

@@ -134,17 +134,17 @@ async fn create_on(ctx: &Ctx, request: &TopicRequest) -> Result<(), Failure> {
         return Err(Failure::invalid("topicName can not be blank"));
     }
     let info = ctx.admin().cluster_info().await?;
-    let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
     let config = TopicConfig {
         read_queue_nums: request.read_queue_nums,
         write_queue_nums: request.write_queue_nums,
         order: request.order,
         ..TopicConfig::new(request.topic_name.trim(), request.read_queue_nums, request.perm)
     };
+    let (clusters, brokers) = (&request.cluster_name_list, &request.broker_name_list);
     let masters = broker::masters(
         &info,
-        &list(&request.cluster_name_list),
-        &list(&request.broker_name_list),
+        clusters.as_deref().unwrap_or_default(),
+        brokers.as_deref().unwrap_or_default(),
     )?;
     for (_, address) in masters {
         ctx.admin().create_topic(&address, &config).await?;

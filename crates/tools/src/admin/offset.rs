@@ -93,13 +93,8 @@ async fn reset_offset_by_time(session: &Session) -> Result<(), Failure> {
 async fn by_members(session: &Session, reset: &Reset<'_>) -> Result<(), Failure> {
     let Session { admin, given, .. } = session;
     let Reset { group, topic, force, text, timestamp } = *reset;
-    let route = admin.topic_route(topic).await?;
-    let mut offsets = BTreeMap::new();
-    for address in route.broker_datas.iter().filter_map(|data| data.any_address()) {
-        let cpp = given.has("c");
-        let reset = admin.reset_offset(address, (group, topic), timestamp, force, cpp).await?;
-        offsets.extend(reset.offset_table);
-    }
+    let cpp = given.has("c");
+    let offsets = admin.reset_offset_of_members((group, topic), timestamp, force, cpp).await?;
     if !given.json() {
         outln!(
             "rollback consumer offset by specified group[{group}], topic[{topic}], \
