@@ -71,6 +71,16 @@ goes_on() {
     wait_until 60 grew ack acked "$want_acked" || fail "$1: the producer does not go on"
     wait_until 60 grew got got "$want_got" || fail "$1: the consumer does not go on"
 }
+# The producer sends to both masters: it has looked at its routes since the last change of a name server or master.
+# An acknowledgement ends with the offset id, which names the master's port.
+acked_by() { grep -c " 7F000001$(printf '%08X' "$(cat "$folder/$1/port")")" "$folder/acked" || :; }
+acked_more() { [ "$(acked_by "$1")" -gt "$2" ]; }
+both_acknowledge() {
+    for both_master in broker-a broker-b; do
+        both_before=$(acked_by "$both_master")
+        wait_until 60 acked_more "$both_master" "$both_before" || fail "$1: nothing is sent to $both_master"
+    done
+}
 # Every acknowledged message was consumed.
 all_consumed() {
     sed -n 's/^ack \([^ ]*\) .*/\1/p' "$folder/acked" | LC_ALL=C sort -u >"$folder/acked.ids"
@@ -128,7 +138,7 @@ JAVA_RUN_OPTS=-Xmx128m "$here/java-run" interop.Interop "$namesrvs" follow topic
     "until=$folder/over" >"$folder/got" 2>"$folder/consumer.err" &
 consumer=$!
 JAVA_RUN_OPTS=-Xmx128m "$here/java-run" interop.Interop "$namesrvs" produce topic=Migration threads=4 size=500 \
-    send-timeout=3000 pause=20 "until=$folder/enough" >"$folder/acked" 2>"$folder/producer.err" &
+    send-timeout=3000 poll-routes=5000 pause=20 "until=$folder/enough" >"$folder/acked" 2>"$folder/producer.err" &
 producer=$!
 wait_until 60 grew ack acked 1 || fail "the producer does not start"
 goes_on "all of Java"
@@ -141,6 +151,7 @@ for to in ours java; do
         goes_on "without $node"
         start_node "$node" "$to"
         all_listed "$node is $to"
+        both_acknowledge "$node is $to"
         goes_on "$node is $to"
     done
     echo "every node is $to: $(count ack acked) acknowledged, $(count unsure acked) unsure, $(count got got) consumed"
@@ -148,6 +159,8 @@ done
 touch "$folder/enough"
 wait_until 60 process_gone "$producer" || fail "the producer does not end"
 producer=
+# A send may meet a broker that stops; with another master and the client's retries that is rare.
+[ $(($(count unsure acked) * 100)) -le "$(count ack acked)" ] || fail "more than one send of a hundred failed"
 wait_until 60 all_consumed ||
     fail "not consumed: $(LC_ALL=C comm -23 "$folder/acked.ids" "$folder/got.ids" | wc -l) acknowledged messages"
 "$here/java-run" interop.Interop "$namesrvs" consume-all topic=Migration repeated=true "acked=$folder/acked" ||
@@ -155,4 +168,4 @@ wait_until 60 all_consumed ||
 for name in broker-a broker-b; do
     wait_until 60 same_logs "$name" || fail "the commit logs of $name and its slave differ"
 done
-echo "migrated there and back in $(($(date +%s) - begun)) s: $(count ack acked) acknowledged messages, none lost; $(count unsure acked) sends failed and were told so"
+echo "migrated there and back in $(($(date +%s) - begun)) s: $(count ack acked) acknowledged messages, none lost; $(count unsure acked) sends failed"

@@ -46,8 +46,8 @@ pub struct Outward {
     /// Set once the context exists: registrations run in tasks of their own.
     context: Mutex<Weak<BrokerContext>>,
     changed: Mutex<Changed>,
-    /// Whether the last registration with each name server succeeded.
-    registrations: Mutex<BTreeMap<String, bool>>,
+    /// What each name server was told last; none of those whose last registration failed.
+    told: Mutex<BTreeMap<String, Told>>,
 }
 
 /// Topics that the name servers are to be told of.
@@ -56,10 +56,23 @@ struct Changed {
     topics: BTreeSet<String>,
     /// A task is telling them.
     is_running: bool,
-    /// Number of the last change of the table that all name servers know; `None` when one of them
-    /// missed some, and is to be told of all. A name server that knows a version ignores what else
-    /// comes under it: whatever a version holds goes with the first registration under it.
-    told: Option<u64>,
+}
+
+/// The state of the topic table that a name server accepted.
+#[derive(Clone, Copy)]
+struct Told {
+    version: DataVersion,
+    /// Number of the last change in it.
+    change: u64,
+}
+
+/// What a registration is to say.
+#[derive(Clone)]
+enum News {
+    /// The whole table; `ask_first`: only to those that do not have it under this version.
+    All { ask_first: bool },
+    /// These topics and what else the name server was not told of yet.
+    Changes(BTreeSet<String>),
 }
 
 /// A name server was not reached, or refused.
@@ -74,7 +87,7 @@ impl Outward {
             runtime: Handle::current(),
             context: Mutex::default(),
             changed: Mutex::default(),
-            registrations: Mutex::default(),
+            told: Mutex::default(),
         };
         outward.set_servers(namesrv_addr);
         outward
@@ -102,9 +115,9 @@ impl Outward {
 
     /// Each name server, and whether the last registration with it succeeded.
     pub fn registrations(&self) -> BTreeMap<String, bool> {
-        let known = self.registrations.lock();
+        let told = self.told.lock();
         let state = |server: String| {
-            let is_registered = known.get(&server).copied().unwrap_or(false);
+            let is_registered = told.contains_key(&server);
             (server, is_registered)
         };
         self.servers().into_iter().map(state).collect()
@@ -134,73 +147,64 @@ impl Outward {
     }
 
     /// Registers what changed, until nothing more has.
-    async fn register_changed(&self, context: &BrokerContext) {
+    async fn register_changed(&self, context: &Arc<BrokerContext>) {
         loop {
-            let (topics, told) = {
+            let topics = {
                 let mut changed = self.changed.lock();
                 if changed.topics.is_empty() {
                     changed.is_running = false;
                     return;
                 }
-                (std::mem::take(&mut changed.topics), changed.told)
+                std::mem::take(&mut changed.topics)
             };
-            let is_news =
-                |name: &str, change| told.is_none_or(|told| change > told) || topics.contains(name);
-            self.register(context, registered_topics(context, is_news), true).await;
+            self.register(context, News::Changes(topics)).await;
         }
     }
 
     /// Registers all topics with every name server at once; unless forced, only with those that
     /// do not know this state yet.
-    pub async fn register_all(&self, context: &BrokerContext, force: bool) {
-        self.register(context, registered_topics(context, |_, _| true), force).await;
+    pub async fn register_all(&self, context: &Arc<BrokerContext>, force: bool) {
+        let ask_first = !(force || context.settings().broker.force_register);
+        self.register(context, News::All { ask_first }).await;
     }
 
-    async fn register(
-        &self,
-        context: &BrokerContext,
-        (change, topics): (u64, TopicConfigSerializeWrapper),
-        force: bool,
-    ) {
+    async fn register(&self, context: &Arc<BrokerContext>, news: News) {
         let settings = context.settings();
         let mut order: Option<KvTable> = None;
         let mut master: Option<(Option<String>, Option<String>)> = None;
-        let mut is_missed = false;
         let mut calls = JoinSet::new();
         for server in self.servers() {
             let registration = Registration {
                 client: Arc::clone(&self.client),
+                told: self.told.lock().get(&server).copied(),
                 server,
                 settings: Arc::clone(&settings),
                 address: context.address(),
-                topics: topics.clone(),
                 filter_servers: context.filter_servers.addresses(),
-                ask_first: !(force || settings.broker.force_register),
             };
-            let server = registration.server.clone();
-            calls.spawn(async move { (server, registration.run().await) });
+            let (context, news) = (Arc::clone(context), news.clone());
+            calls.spawn(async move {
+                let done = registration.run(&context, news).await;
+                (registration.server, done)
+            });
         }
         while let Some(done) = calls.join_next().await {
-            let Ok((server, done)) = done else {
-                is_missed = true;
-                continue;
-            };
-            self.registrations.lock().insert(server, done.is_ok());
+            // A registration that broke off told nobody of anything.
+            let Ok((server, done)) = done else { continue };
             match done {
-                Ok(Some(registered)) => {
+                Ok((told, answer)) => {
+                    self.told.lock().insert(server, told);
+                    let Some(registered) = answer else { continue };
                     order = order.or(registered.order);
                     // The one that knows the master counts.
                     if master.as_ref().is_none_or(|(_, address)| address.is_none()) {
                         master = Some((registered.replication, registered.master));
                     }
                 }
-                Ok(None) => {}
-                Err(Missed) => is_missed = true,
+                Err(Missed) => {
+                    self.told.lock().remove(&server);
+                }
             }
-        }
-        {
-            let mut changed = self.changed.lock();
-            changed.told = (!is_missed).then(|| changed.told.unwrap_or(0).max(change));
         }
         if let Some((replication, address)) = master {
             context.master.told(replication, address);
@@ -286,22 +290,41 @@ struct Registration {
     server: String,
     settings: Arc<crate::context::Settings>,
     address: String,
-    topics: TopicConfigSerializeWrapper,
     filter_servers: Vec<String>,
-    ask_first: bool,
+    /// What this name server was told last.
+    told: Option<Told>,
 }
 
 impl Registration {
-    /// Returns what the name server answered, if it had to be told.
-    async fn run(self) -> Result<Option<Registered>, Missed> {
-        if self.ask_first && !self.is_changed().await {
-            return Ok(None);
+    /// Returns what the name server knows now, and what it answered if it had to be told.
+    ///
+    /// A name server that knows a version ignores what else comes under it. So whatever a version
+    /// holds goes with the first registration under it: one that was told nothing yet, or that no
+    /// longer has what it was told (it was started again), is told of the whole table.
+    async fn run(
+        &self,
+        context: &BrokerContext,
+        news: News,
+    ) -> Result<(Told, Option<Registered>), Missed> {
+        let known = match (&news, self.told) {
+            (News::Changes(_), Some(told)) if !self.is_changed(told.version).await => Some(told),
+            _ => None,
+        };
+        let (change, topics) = registered_topics(context, |name, change| match (&news, known) {
+            (News::Changes(names), Some(told)) => change > told.change || names.contains(name),
+            _ => true,
+        });
+        let told = Told { version: topics.data_version, change };
+        if let News::All { ask_first: true } = news
+            && !self.is_changed(told.version).await
+        {
+            return Ok((told, None));
         }
         let broker = &self.settings.broker;
-        match self.register().await {
+        match self.register(topics).await {
             Ok(registered) => {
                 tracing::info!(target: LOGGER, thread = THREAD, "register broker[{}]to name server {} OK", broker.broker_id, self.server);
-                Ok(Some(registered))
+                Ok((told, Some(registered)))
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, thread = THREAD, "registerBroker Exception, {}, {error}", self.server);
@@ -311,8 +334,7 @@ impl Registration {
     }
 
     /// Whether the name server does not have this state; so too when it cannot say.
-    async fn is_changed(&self) -> bool {
-        let version: DataVersion = self.topics.data_version;
+    async fn is_changed(&self, version: DataVersion) -> bool {
         let Ok(body) = fastjson::to_vec(&version) else { return true };
         let header = identity(&self.settings.broker, &self.address);
         let request = Request::new(RequestCode::QUERY_DATA_VERSION).fields(&header).body(body);
@@ -323,11 +345,11 @@ impl Registration {
         }
     }
 
-    async fn register(&self) -> Result<Registered, String> {
+    async fn register(&self, topics: TopicConfigSerializeWrapper) -> Result<Registered, String> {
         let broker = &self.settings.broker;
         let body = RegisterBrokerBody {
             filter_server_list: Some(self.filter_servers.clone()),
-            topic_config_serialize_wrapper: self.topics.clone(),
+            topic_config_serialize_wrapper: topics,
         };
         let body = match broker.compressed_register {
             true => compressed_body::encode(&body).map_err(|error| error.to_string())?,

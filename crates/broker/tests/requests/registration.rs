@@ -2,8 +2,10 @@
 //! QUERY_DATA_VERSION 322 (contract `requests.md` N, `broker.md` 5).
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use rocketmq_broker::Settings;
@@ -14,7 +16,7 @@ use rocketmq_protocol::message::crc32;
 use rocketmq_protocol::{RequestCode, ResponseCode};
 use rocketmq_remoting::{Call, Deferred, RequestHandler, Response, Server, ServerOptions};
 
-use crate::support::{Fixture, Peer, fields_of, message, parsed, until};
+use crate::support::{Fixture, PATIENCE, Peer, fields_of, message, parsed, until};
 
 /// One registration as it arrived.
 struct Registered {
@@ -212,14 +214,15 @@ async fn an_unforced_broker_asks_what_is_known() {
 
 /// A real one on a free port, with its files in the folder.
 pub(crate) fn name_server(folder: &Path) -> NameServer {
+    name_server_at(folder, "127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+fn name_server_at(folder: &Path, address: SocketAddr) -> std::io::Result<NameServer> {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let mut start = NameServerSettings {
-        listen: Some("127.0.0.1:0".parse().unwrap()),
-        ..NameServerSettings::default()
-    };
+    let mut start = NameServerSettings { listen: Some(address), ..NameServerSettings::default() };
     start.namesrv.kv_config_path = path("kvConfig.json");
     start.namesrv.config_store_path = path("namesrv.properties");
-    NameServer::start(start).unwrap()
+    NameServer::start(start).map_err(std::io::Error::other)
 }
 
 #[tokio::test]
@@ -240,4 +243,35 @@ async fn a_compressed_registration_is_understood() {
     assert_eq!(route.broker_datas[0].broker_name, "broker-a");
     broker.stop().await;
     server.shutdown();
+}
+
+/// One that started again knows nothing: the next change must not be all that it hears, for under
+/// the version that came with it, it would take nothing else.
+#[tokio::test]
+async fn a_name_server_that_started_again_is_told_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = name_server(folder.path());
+    let address = server.local();
+    let broker =
+        Fixture::with(|settings| settings.broker.namesrv_addr = Some(address.to_string())).await;
+    broker.create_topic("Before", 1).await;
+    server.shutdown();
+    let mut server = None;
+    until("its port is free", || {
+        server = name_server_at(folder.path(), address).ok();
+        server.is_some()
+    })
+    .await;
+    let peer = Peer::to(address);
+    let deadline = Instant::now() + PATIENCE;
+    for topic in ["After", "Before", "TBW102"] {
+        let fields = [("topic", topic)];
+        while peer.ask(RequestCode::GET_ROUTEINFO_BY_TOPIC, &fields).await.code != 0 {
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {topic} is routed");
+            // One that meets the closing connection is not told; the next is.
+            broker.create_topic("After", 1).await;
+        }
+    }
+    broker.stop().await;
+    drop(server);
 }

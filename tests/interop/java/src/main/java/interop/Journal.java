@@ -43,6 +43,7 @@ final class Journal {
         boolean goesOn = !peer.text("until", "").isEmpty();
         producer.setRetryTimesWhenSendFailed(goesOn ? 5 : 0);
         producer.setSendMsgTimeout(peer.number("send-timeout", 3000));
+        producer.setPollNameServerInterval(peer.number("poll-routes", 30000));
         String topic = peer.required("topic");
         int queues = peer.number("queues", 4);
         producer.createTopic("TBW102", topic, queues);
