@@ -21,5 +21,5 @@ pub use address::address_matches;
 pub use control::AccessControl;
 pub use credentials::Credentials;
 pub use error::AclError;
-pub use rules::Denial;
+pub use rules::{Denial, Standing, standing};
 pub use signature::{ACCESS_KEY, SECURITY_TOKEN, SIGNATURE};

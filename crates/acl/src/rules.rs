@@ -11,7 +11,7 @@ use rocketmq_protocol::{Frame, RequestCode};
 use crate::address::AddressPattern;
 use crate::file::{AclFile, resource_and_word};
 use crate::needs::{Need, needs_of};
-use crate::permission::Permission;
+use crate::permission::{Permission, Right};
 use crate::signature::{ACCESS_KEY, SIGNATURE, SecretKey};
 
 /// Requests that only an administrator may make. The last four are open to every account in
@@ -37,6 +37,34 @@ pub struct Denial(String);
 
 fn deny<T>(text: String) -> Result<T, Denial> {
     Err(Denial(text))
+}
+
+/// What an account may do with a topic or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It may send to it.
+    pub publish: bool,
+    /// It may receive from it.
+    pub subscribe: bool,
+    /// The rule that decides, as it would stand in the file.
+    pub rule: String,
+}
+
+/// What the rules give an account of a topic, or of a group by its retry topic (`%RETRY%name`).
+/// White lists are not looked at.
+pub fn standing(config: &PlainAccessConfig, resource: &str) -> Standing {
+    let account = Account::compile(config, AddressPattern::Nobody);
+    if account.admin && account.listed.is_none() {
+        return Standing { publish: true, subscribe: true, rule: "admin: true".to_string() };
+    }
+    let (owned, rule) = account.owned(resource);
+    let name = resource.strip_prefix(RETRY_PREFIX).unwrap_or(resource);
+    let rule = match rule.starts_with("default") {
+        true => format!("{rule}: {owned}"),
+        false => format!("{rule}: {name}={owned}"),
+    };
+    let (publish, subscribe) = (owned.allows(Right::Pub), owned.allows(Right::Sub));
+    Standing { publish, subscribe, rule }
 }
 
 #[derive(Debug)]
@@ -150,33 +178,30 @@ impl Account {
         };
         match &self.listed {
             None if self.admin => Ok(()),
-            listed => {
-                needs.iter().try_for_each(|need| self.check_one(listed.as_ref(), need, access_key))
-            }
+            _ => needs.iter().try_for_each(|need| self.check_one(need, access_key)),
         }
     }
 
-    fn check_one(
-        &self,
-        listed: Option<&HashMap<String, Permission>>,
-        need: &Need,
-        access_key: &str,
-    ) -> Result<(), Denial> {
-        let group = need.resource.strip_prefix(RETRY_PREFIX);
-        let explicit = listed.and_then(|listed| listed.get(&need.resource)).copied();
-        let (kind, name, default) = match group {
-            Some(group) => ("group", group, self.default_group),
-            None => ("topic", need.resource.as_str(), self.default_topic),
-        };
-        let owned = explicit.unwrap_or(default);
+    /// What the account has of a topic or group, and by which rule.
+    fn owned(&self, resource: &str) -> (Permission, &'static str) {
+        let is_group = resource.starts_with(RETRY_PREFIX);
+        let explicit = self.listed.as_ref().and_then(|listed| listed.get(resource));
+        match (explicit, is_group) {
+            (Some(owned), true) => (*owned, "groupPerms"),
+            (Some(owned), false) => (*owned, "topicPerms"),
+            (None, true) => (self.default_group, "defaultGroupPerm"),
+            (None, false) => (self.default_topic, "defaultTopicPerm"),
+        }
+    }
+
+    fn check_one(&self, need: &Need, access_key: &str) -> Result<(), Denial> {
+        let (owned, rule) = self.owned(&need.resource);
         if owned.allows(need.right) {
             return Ok(());
         }
-        let list = if group.is_some() { "groupPerms" } else { "topicPerms" };
-        let rule = match (explicit, group) {
-            (Some(_), _) => list,
-            (None, Some(_)) => "defaultGroupPerm",
-            (None, None) => "defaultTopicPerm",
+        let (kind, name, list) = match need.resource.strip_prefix(RETRY_PREFIX) {
+            Some(group) => ("group", group, "groupPerms"),
+            None => ("topic", need.resource.as_str(), "topicPerms"),
         };
         deny(format!(
             "No default permission for {kind}:{name}; the request needs {} and accessKey={access_key} has {owned} by {rule}: change {list} of the account in plain_acl.yml",

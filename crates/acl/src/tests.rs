@@ -12,6 +12,7 @@ use crate::address::AddressPattern;
 use crate::edit::{Change, apply};
 use crate::file::AclFile;
 use crate::permission::{Permission, Right};
+use crate::rules::standing;
 use crate::signature::SecretKey;
 
 #[derive(Deserialize, Default)]
@@ -118,6 +119,27 @@ fn the_sample_file_is_read() {
     assert_eq!(first.topic_perms.as_ref().unwrap()[1], "topicB=PUB|SUB");
     assert_eq!(second.secret_key.as_deref(), Some("12345678"));
     assert!(second.admin && !first.admin);
+}
+
+#[test]
+fn what_an_account_may_do_is_told_with_its_rule() {
+    let file = read(
+        "accounts:\n- accessKey: shop-account\n  secretKey: secret-of-shop\n  defaultGroupPerm: SUB\n  \
+         topicPerms: [orders=PUB|SUB]\n  groupPerms: [closed=DENY]\n- accessKey: administrator\n  \
+         secretKey: secret-of-admin\n  admin: true\n- accessKey: half-admin\n  secretKey: \
+         secret-of-half\n  admin: true\n  topicPerms: [orders=PUB]\n",
+    );
+    let told = |account: usize, resource: &str| {
+        let standing = standing(&file.accounts[account], resource);
+        (standing.publish, standing.subscribe, standing.rule)
+    };
+    assert_eq!(told(0, "orders"), (true, true, "topicPerms: orders=PUB|SUB".to_string()));
+    assert_eq!(told(0, "hidden"), (false, false, "defaultTopicPerm: DENY".to_string()));
+    assert_eq!(told(0, "%RETRY%g"), (false, true, "defaultGroupPerm: SUB".to_string()));
+    assert_eq!(told(0, "%RETRY%closed"), (false, false, "groupPerms: closed=DENY".to_string()));
+    assert_eq!(told(1, "hidden"), (true, true, "admin: true".to_string()));
+    // An administrator for whom something is listed may do no more than that.
+    assert_eq!(told(2, "hidden"), (false, false, "defaultTopicPerm: DENY".to_string()));
 }
 
 /// Every comment and every line that the change does not concern is still there.

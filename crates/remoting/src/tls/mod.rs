@@ -3,6 +3,7 @@
 
 mod client;
 mod error;
+mod inspect;
 mod pem;
 mod server;
 mod verify;
@@ -14,6 +15,7 @@ use rocketmq_common::properties::Properties;
 pub use client::ClientTls;
 pub use error::TlsError;
 pub(crate) use error::explained;
+pub use inspect::{Certificate, CertificateFile, shown_by};
 pub use server::ServerTls;
 
 /// First byte of a TLS handshake. No plain frame starts with it: it would be too long.

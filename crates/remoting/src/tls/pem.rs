@@ -47,7 +47,8 @@ fn content(path: &str, what: impl Into<String>) -> TlsError {
     TlsError::Content { path: path.to_string(), what: what.into() }
 }
 
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a file, at least one.
+pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let found = found.map_err(|error| content(path, error.to_string()))?;
