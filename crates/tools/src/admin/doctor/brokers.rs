@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use rocketmq_client::ClientError;
 use rocketmq_common::clock;
+use rocketmq_protocol::RequestCode;
 use rocketmq_protocol::body::{BrokerData, ClusterInfo, MASTER_ID};
 use rocketmq_store::DiskLimits;
 
 use super::finding::Findings;
+use super::{local, ports, store, tls};
 use crate::admin::command::Session;
 
 /// Differences of clocks that matter: message times, delays and transaction checks are off by them.
@@ -57,27 +60,68 @@ async fn broker(session: &Session, data: &BrokerData, findings: &mut Findings) {
         judge_address(&place, address, &session.admin.name_servers(), findings);
         match session.admin.broker_runtime_info(address).await {
             Ok(info) => {
-                findings.fine(&place, format!("answers, {}", text(&info, "brokerVersionDesc")));
-                judge_clock(&place, &info, clock::now_ms(), findings);
-                judge_disk(&place, &info, DiskLimits::of_process(), findings);
-                judge_dispatch(&place, &info, findings);
-                if *id != MASTER_ID {
-                    let name = &data.broker_name;
-                    let divergence = session.admin.slave_divergence(name, address).await;
-                    judge_divergence(&place, divergence.ok().flatten(), findings);
-                }
+                answers(session, data, *id, address, &info, findings).await;
                 ends.insert(*id, number(&info, "commitLogMaxOffset"));
             }
-            Err(error) => findings.error(
-                &place,
-                format!("does not answer: {error}"),
-                "the name server sends clients to this address; every send and pull to it fails",
-                "start the broker; if it runs, set brokerIP1 to an address that clients reach, open \
-                 its ports (listenPort, listenPort-2), and restart it",
-            ),
+            Err(error @ ClientError::Remoting(_)) => {
+                silent(session, &place, address, &error, findings).await;
+            }
+            // Access control refuses; told of with it.
+            Err(_) => findings.fine(&place, "answers, but not what it was asked"),
         }
     }
     judge_replication(data, &ends, findings);
+}
+
+/// Looks closer at a broker that answers.
+async fn answers(
+    session: &Session,
+    data: &BrokerData,
+    id: i64,
+    address: &str,
+    info: &RuntimeInfo,
+    findings: &mut Findings,
+) {
+    let place = &place(data, id, address);
+    judge_address(place, address, &session.admin.name_servers(), findings);
+    findings.fine(place, format!("answers, {}", text(info, "brokerVersionDesc")));
+    tls::look_at(place, address, findings).await;
+    judge_clock(place, info, clock::now_ms(), findings);
+    judge_disk(place, info, DiskLimits::of_process(), findings);
+    judge_dispatch(place, info, findings);
+    if id != MASTER_ID {
+        let divergence = session.admin.slave_divergence(&data.broker_name, address).await;
+        judge_divergence(place, divergence.ok().flatten(), findings);
+    }
+    if let Ok(config) = session.admin.broker_config(address).await {
+        ports::look(place, data, id, address, &config, findings).await;
+        store::judge_state(place, info, &config, findings);
+        local::look(session, place, address, &config, findings).await;
+    }
+    store::leftovers(session, place, address, findings).await;
+}
+
+/// A broker that the name server names and that is not there.
+async fn silent(
+    session: &Session,
+    place: &str,
+    address: &str,
+    error: &ClientError,
+    findings: &mut Findings,
+) {
+    judge_address(place, address, &session.admin.name_servers(), findings);
+    let uses_tls = session.admin.client_config().use_tls;
+    let code = RequestCode::GET_BROKER_RUNTIME_INFO;
+    if tls::explains(place, address, uses_tls, code, findings).await {
+        return;
+    }
+    findings.error(
+        place,
+        format!("does not answer: {error}"),
+        "the name server sends clients to this address; every send and pull to it fails",
+        "start the broker; if it runs, set brokerIP1 to an address that clients reach, open \
+         its ports (listenPort, listenPort-2), and restart it",
+    );
 }
 
 fn text<'a>(info: &'a RuntimeInfo, key: &str) -> &'a str {

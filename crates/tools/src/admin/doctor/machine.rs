@@ -11,14 +11,18 @@ const MAPS: u64 = 655_360;
 const OPEN_FILES: u64 = 65_535;
 
 pub(super) fn look(findings: &mut Findings) {
-    let maps = fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-    if let Some(maps) = maps.and_then(|text| text.trim().parse().ok()) {
+    if let Some(maps) = maps_max() {
         judge_maps(maps, findings);
     }
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     if let Some(files) = open_files(&limits) {
         judge_files(files, findings);
     }
+}
+
+/// How many maps a process may have.
+pub(super) fn maps_max() -> Option<u64> {
+    fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 
 fn judge_maps(maps: u64, findings: &mut Findings) {
@@ -35,7 +39,7 @@ fn judge_maps(maps: u64, findings: &mut Findings) {
 }
 
 /// The soft limit of open files; `None` if it is unlimited or not to be read.
-fn open_files(limits: &str) -> Option<u64> {
+pub(super) fn open_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     line.split_whitespace().nth(3)?.parse().ok()
 }
