@@ -56,7 +56,7 @@ pub enum StartError {
         "java.net.BindException: {source}: listenPort={port}; stop the process that listens there, or set another listenPort with -c"
     )]
     Bind {
-        /// The port.
+        /// The port that was asked for.
         port: i32,
         /// The system's reason.
         source: io::Error,
@@ -90,6 +90,7 @@ impl NameServer {
         let kv_path = PathBuf::from(&settings.namesrv.kv_config_path);
         let kv = KvConfig::load(kv_path).map_err(StartError::KvConfig)?;
         let port = settings.netty.listen_port;
+        let asked = settings.listen.map_or(port, |address| i32::from(address.port()));
         let mut options = settings.netty.options(settings.serialize);
         options.tls = settings.tls;
         let config = LiveConfig {
@@ -108,7 +109,7 @@ impl NameServer {
             Some(address) => Server::bind(address, options, handler),
             None => bind_all(port, options, handler),
         };
-        let server = bound.map_err(|source| StartError::Bind { port, source })?;
+        let server = bound.map_err(|source| StartError::Bind { port: asked, source })?;
         let tasks = vec![
             tokio::spawn(scan_brokers(Arc::clone(&state))),
             tokio::spawn(log_kv(Arc::clone(&state))),

@@ -294,6 +294,7 @@ async fn a_taken_port_and_a_damaged_table_are_refused_with_the_reason() {
     });
     let error = NameServer::start(taken).err().unwrap().to_string();
     assert!(error.starts_with("java.net.BindException: Address already in use"), "{error}");
+    assert!(error.contains(&format!(": listenPort={};", ns.server.local().port())), "{error}");
     std::fs::write(ns.folder.path().join("kvConfig.json"), "{\"configTable\":{").unwrap();
     let error = NameServer::start(Fixture::settings(ns.folder.path(), |_| {})).err().unwrap();
     assert!(error.to_string().contains("kvConfig.json failed"), "{error}");

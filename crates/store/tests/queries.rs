@@ -4,9 +4,12 @@
 mod support;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocketmq_protocol::message::RecordView;
-use rocketmq_store::{FlushDiskType, MessageStore, MessageStoreConfig, PutError};
+use rocketmq_store::{
+    FlushDiskType, GetStatus, MessageFilter, MessageStore, MessageStoreConfig, PutError,
+};
 use support::{bodies, config, message, open, put, wait_until};
 
 /// The message of contract `store.md` 21.
@@ -195,4 +198,47 @@ fn under_sync_flush_segments_are_warmed_and_messages_survive() {
     let all = bodies(&store, "T", 0, 0);
     assert_eq!(all.len(), 300);
     assert_eq!(all[299], "299".repeat(300).into_bytes());
+}
+
+/// Wants nothing but a message that is put while the first two are looked at: behind the log's end
+/// as the read knows it, and before the read reaches the queue's next entries.
+struct PutsMeanwhile<'a> {
+    store: &'a MessageStore,
+    looked_at: AtomicUsize,
+}
+
+impl MessageFilter for PutsMeanwhile<'_> {
+    fn by_tags(&self, _tags_code: i64) -> bool {
+        let looked_at = self.looked_at.fetch_add(1, Ordering::Relaxed);
+        if looked_at == 1 {
+            put(self.store, "T", 0, b"late");
+        }
+        looked_at >= 3
+    }
+
+    fn by_record(&self, _record: &[u8]) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_message_put_while_a_read_is_under_way_is_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(config(dir.path()));
+    for body in [b"a", b"b", b"c"] {
+        put(&store, "T", 0, body);
+    }
+    let filter = PutsMeanwhile { store: &store, looked_at: AtomicUsize::new(0) };
+    // Two at most: so many entries are read first, and the rest of the queue after the put.
+    let got = store.get_messages("T", 0, 0, 2, &filter);
+    let late: Vec<_> = got.records().map(|record| record.body.to_vec()).collect();
+    match got.next_begin_offset {
+        // Not looked at yet: the next read finds it.
+        3 => assert_eq!(bodies(&store, "T", 0, 3), [b"late"]),
+        4 => {
+            assert_eq!(got.status, GetStatus::Found);
+            assert_eq!(late, [b"late"]);
+        }
+        next => panic!("the next read would begin at {next}"),
+    }
 }
