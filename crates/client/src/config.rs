@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use rocketmq_acl::Credentials;
 use rocketmq_common::{clock, home, host};
+use rocketmq_remoting::AddressServer;
 use rocketmq_remoting::tls::TlsSettings;
 
 use crate::namespace;
 
+/// See [`ClientConfig::pull_max_idle_time`].
+const PULL_MAX_IDLE_TIME: Duration = Duration::from_secs(120);
+
 /// Settings that producers, consumers and admin clients share.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// Name servers, `host:port;host:port`.
+    /// Name servers, `host:port;host:port`: `-Drocketmq.namesrv.addr` of `JAVA_OPT`, else the
+    /// environment's `NAMESRV_ADDR`.
     pub namesrv_addr: Option<String>,
+    /// Who names the name servers when `namesrv_addr` does not: asked at the start and every two
+    /// minutes.
+    pub address_server: Option<AddressServer>,
     /// Address that the client id names.
     pub client_ip: String,
     /// `DEFAULT` is replaced by something unique where that matters.
@@ -40,6 +48,9 @@ pub struct ClientConfig {
     /// Connects with TLS: Java's `useTLS`, by default `-Dtls.enable` of `JAVA_OPT`. The `tls.client.*`
     /// keys say which certificates are shown and trusted.
     pub use_tls: bool,
+    /// A push consumer's queue that was not pulled for so long is let go and taken again:
+    /// `-Drocketmq.client.pull.pullMaxIdleTime`, two minutes.
+    pub pull_max_idle_time: Duration,
     /// Folder of the offset files of broadcasting consumers.
     pub local_offset_store_dir: PathBuf,
 }
@@ -47,7 +58,8 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         ClientConfig {
-            namesrv_addr: std::env::var("NAMESRV_ADDR").ok().filter(|list| !list.is_empty()),
+            namesrv_addr: name_servers(),
+            address_server: Some(AddressServer::of_properties()),
             client_ip: host::local_address(),
             instance_name: "DEFAULT".to_string(),
             unit_name: None,
@@ -60,9 +72,22 @@ impl Default for ClientConfig {
             namespace: None,
             unit_mode: false,
             use_tls: TlsSettings::load().enable.unwrap_or(false),
+            pull_max_idle_time: pull_max_idle_time(),
             local_offset_store_dir: home::user_home().join(".rocketmq_offsets"),
         }
     }
+}
+
+fn name_servers() -> Option<String> {
+    let property = home::system_property("rocketmq.namesrv.addr");
+    let list = property.or_else(|| std::env::var("NAMESRV_ADDR").ok());
+    list.filter(|list| !list.is_empty())
+}
+
+fn pull_max_idle_time() -> Duration {
+    let ms = home::system_property("rocketmq.client.pull.pullMaxIdleTime");
+    let ms = ms.and_then(|text| text.parse().ok());
+    ms.map_or(PULL_MAX_IDLE_TIME, Duration::from_millis)
 }
 
 impl ClientConfig {

@@ -22,6 +22,7 @@
 //! | be handed messages: by tags or SQL92, in order, to all members | [`PushConsumer`], [`MessageSelector`] |
 //! | poll messages, go to any offset | [`LitePullConsumer`] |
 //! | pull queue by queue | [`PullConsumer`] |
+//! | be called for each queue to pull it | [`ScheduledPullConsumer`] |
 //!
 //! A message that is delivered later, at one of the broker's delay levels:
 //!
@@ -90,7 +91,7 @@ mod validate;
 pub use config::ClientConfig;
 pub use consumer::{
     ConsumeStatus, LitePullConsumer, MessageSelector, OrderlyStatus, PullConsumer, PullOutcome,
-    PullStatus, PushConsumer,
+    PullStatus, PullTask, PushConsumer, QueueChange, ScheduledPullConsumer,
 };
 pub use error::ClientError;
 pub use producer::{
@@ -103,6 +104,7 @@ pub use trace::TraceRecord;
 pub use rocketmq_acl::Credentials;
 pub use rocketmq_protocol::body::{ConsumeFromWhere, MessageModel};
 pub use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};
+pub use rocketmq_remoting::AddressServer;
 
 /// Name of the logger whose lines rocketmq_client.log holds.
 pub const LOGGER: &str = "RocketmqClient";

@@ -11,8 +11,20 @@ use rocketmq_protocol::topic::FAQ;
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
 use rocketmq_remoting::{RemotingClient, RemotingError, Request};
 
+use crate::LOGGER;
 use crate::error::ClientError;
 use crate::instance::success;
+
+/// The addresses of a list.
+fn parsed(list: &str) -> Vec<String> {
+    // An endpoint such as http://host:port is cut to what follows its last slash.
+    let list = match list.strip_prefix("http://") {
+        Some(_) => list.rsplit('/').next().unwrap_or_default(),
+        None => list,
+    };
+    let addresses = list.split(';').map(str::trim).filter(|address| !address.is_empty());
+    addresses.map(str::to_string).collect()
+}
 
 /// The list of name servers.
 pub(crate) struct NameServers {
@@ -22,18 +34,26 @@ pub(crate) struct NameServers {
 
 impl NameServers {
     pub(crate) fn new(namesrv_addr: Option<&str>) -> NameServers {
-        // An endpoint such as http://host:port is cut to what follows its last slash.
-        let list = namesrv_addr.unwrap_or_default();
-        let list = match list.strip_prefix("http://") {
-            Some(_) => list.rsplit('/').next().unwrap_or_default(),
-            None => list,
-        };
-        let list: Vec<_> = list.split(';').map(str::trim).filter(|a| !a.is_empty()).collect();
         let start = (clock::monotonic_nanos() / 1000) as usize % 999;
         NameServers {
-            list: RwLock::new(list.into_iter().map(str::to_string).collect()),
+            list: RwLock::new(namesrv_addr.map(parsed).unwrap_or_default()),
             chosen: AtomicUsize::new(start),
         }
+    }
+
+    /// Takes over another list, `host:port;host:port`; true if it is another one.
+    pub(crate) fn replace(&self, list: &str) -> bool {
+        let (new, mut list) = (parsed(list), self.list.write());
+        if new.len() == list.len() && new.iter().all(|address| list.contains(address)) {
+            return false;
+        }
+        tracing::info!(target: LOGGER, "name server address updated. NEW : {new:?} , OLD: {list:?}");
+        *list = new;
+        true
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.read().is_empty()
     }
 
     /// Every name server.
@@ -80,7 +100,6 @@ impl NameServers {
     /// The error of a call that needs a route, when there is no name server at all.
     pub(crate) fn missing(&self) -> Option<ClientError> {
         let text = format!("No name server address, please set it.{FAQ}");
-        let none = self.list.read().is_empty();
-        none.then(|| ClientError::client(ResponseCode::NO_NAME_SERVER_EXCEPTION, text))
+        self.is_empty().then(|| ClientError::client(ResponseCode::NO_NAME_SERVER_EXCEPTION, text))
     }
 }

@@ -8,12 +8,16 @@ mod fake;
 
 use std::sync::Arc;
 
-use fake::{Fake, Reply, Seen, until};
+use fake::{Fake, Reply, Seen, tasks, until};
 use parking_lot::Mutex;
-use rocketmq_client::{ConsumeFromWhere, ConsumeStatus, PushConsumer};
+use rocketmq_client::{
+    AddressServer, ConsumeFromWhere, ConsumeStatus, Message, Producer, PushConsumer,
+};
 use rocketmq_protocol::body::{ConsumerIdList, HeartbeatData};
 use rocketmq_protocol::message::RecordHead;
 use rocketmq_protocol::{RequestCode, ResponseCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 const STORED: &str = "stored";
 
@@ -136,4 +140,92 @@ async fn only_what_cannot_be_read_is_passed_over() {
     until("what can be read was consumed", || seen.lock().len() >= 3).await;
     consumer.shutdown().await;
     assert_eq!(*seen.lock(), [3, 5, 6]);
+}
+
+/// A message that neither its broker nor the retry topic takes back waits here for its next delivery;
+/// the end of the consumer does not wait for that, and leaves nothing of it.
+#[tokio::test]
+async fn a_delivery_that_waits_here_does_not_outlive_the_consumer() {
+    let fake = Fake::start(&["a"]);
+    fake.topic("T", 1);
+    fake.topic(&format!("%RETRY%{STORED}"), 1);
+    let mut config = fake.config();
+    config.instance_name = "again".to_string();
+    let member = config.client_id();
+    fake.answer(move |seen| match seen.code {
+        RequestCode::PULL_MESSAGE if seen.field("queueOffset") == "3" => {
+            let fields = [("nextBeginOffset", "4"), ("minOffset", "0"), ("maxOffset", "4")];
+            let fields = fields.into_iter().chain([("suggestWhichBrokerId", "0")]);
+            let fields = fields.map(|(name, value)| (name.to_string(), value.to_string()));
+            let (fields, body) = (fields.collect(), record(3, "3"));
+            Reply::ok().map(|reply| Reply { fields, body, ..reply })
+        }
+        RequestCode::CONSUMER_SEND_MSG_BACK
+        | RequestCode::SEND_MESSAGE
+        | RequestCode::SEND_MESSAGE_V2 => Reply::code(ResponseCode::NO_PERMISSION, "no"),
+        _ => answer(seen, &member),
+    });
+    let deliveries = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&deliveries);
+    let consumer = PushConsumer::builder(STORED).client_config(config).subscribe("T", "*");
+    let consumer = consumer.on_messages(move |_| {
+        *counted.lock() += 1;
+        std::future::ready(ConsumeStatus::ReconsumeLater)
+    });
+    let consumer = consumer.start().await.unwrap();
+    let tried = |code| !fake.seen(code).is_empty();
+    until("both ways back were refused", || {
+        tried(RequestCode::CONSUMER_SEND_MSG_BACK) && tried(RequestCode::SEND_MESSAGE_V2)
+    })
+    .await;
+    consumer.shutdown().await;
+    drop(consumer);
+    let delivered = *deliveries.lock();
+    // The fake's own tasks are on this runtime as well; nothing but they may be left.
+    drop(fake);
+    until("no task is left", || tasks() == 0).await;
+    assert!((1..=2).contains(&delivered), "{delivered}");
+    assert_eq!(*deliveries.lock(), delivered);
+}
+
+#[tokio::test]
+async fn without_name_servers_the_address_server_is_asked() {
+    let fake = Fake::start(&["a"]);
+    fake.topic("T", 1);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let domain = listener.local_addr().unwrap().to_string();
+    let list = fake.namesrv_addr();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let paths = Arc::clone(&asked);
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 1024];
+            let read = stream.read(&mut request).await.unwrap();
+            let text = String::from_utf8_lossy(&request[..read]).into_owned();
+            paths.lock().push(text.split(' ').nth(1).unwrap().to_string());
+            let answer = format!("HTTP/1.1 200 OK\r\n\r\n{list}\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let mut config = fake.config();
+    config.namesrv_addr = None;
+    config.address_server = Some(AddressServer::new(Some(&domain), Some("mine")));
+    config.unit_name = Some("u1".to_string());
+    fake.answer(|seen| match seen.code {
+        RequestCode::SEND_MESSAGE_V2 => Reply::stored(seen, 0),
+        _ => Reply::ok(),
+    });
+    let producer = Producer::builder("p").client_config(config.clone()).start().await.unwrap();
+    for text in ["1", "2"] {
+        producer.send(Message::new("T", text)).await.unwrap();
+    }
+    let consumer = PushConsumer::builder("g").client_config(config).subscribe("T", "*");
+    let consumer = consumer.on_messages(|_| async { ConsumeStatus::Success });
+    let consumer = consumer.start().await.unwrap();
+    producer.shutdown().await;
+    consumer.shutdown().await;
+    serving.abort();
+    // Each client asked once.
+    assert_eq!(*asked.lock(), ["/rocketmq/mine-u1?nofix=1", "/rocketmq/mine-u1?nofix=1"]);
 }

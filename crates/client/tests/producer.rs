@@ -370,7 +370,11 @@ async fn unknown_topics_are_sent_by_the_route_they_will_inherit() {
 
 #[tokio::test]
 async fn without_a_name_server_sending_says_so() {
-    let config = rocketmq_client::ClientConfig { namesrv_addr: None, ..Default::default() };
+    let config = rocketmq_client::ClientConfig {
+        namesrv_addr: None,
+        address_server: None,
+        ..Default::default()
+    };
     let producer = Producer::builder("group").client_config(config).start().await.unwrap();
     let error = producer.send(Message::new("T", "x")).await.unwrap_err();
     assert_eq!(error.code(), ResponseCode::NO_NAME_SERVER_EXCEPTION);

@@ -4,9 +4,14 @@
 
 mod cluster;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use cluster::{Cluster, Inbox, body, tasks, until};
+use parking_lot::Mutex;
 use rocketmq_client::{
-    Message, MessageModel, MessageQueue, MessageSelector, PullConsumer, PullStatus,
+    Message, MessageModel, MessageQueue, MessageSelector, PullConsumer, PullStatus, QueueChange,
 };
 
 fn bodies(outcome: &rocketmq_client::PullOutcome) -> Vec<String> {
@@ -134,4 +139,94 @@ async fn messages_that_are_given_back_go_to_push_consumers_or_the_dead_letters()
     consumer.shutdown().await;
     pushed.shutdown().await;
     assert_eq!(tasks(), 0);
+}
+
+#[tokio::test]
+async fn members_hear_which_queues_are_theirs() {
+    let cluster = Cluster::start().await;
+    cluster.topic("ns%T", 4).await;
+    let changes = Arc::new(Mutex::new(Vec::<QueueChange>::new()));
+    let noted = Arc::clone(&changes);
+    let one = PullConsumer::builder("g").client_config(cluster.config());
+    let one = one.namespace("ns").register_topic("T").on_queues_changed(move |change| {
+        noted.lock().push(change);
+        // A listener that fails does no harm.
+        assert_eq!(noted.lock().len(), 1);
+    });
+    let one = one.start().await.unwrap();
+    until("it has all queues", || changes.lock().len() == 1).await;
+    let two = PullConsumer::builder("g").client_config(cluster.config());
+    let two = two.namespace("ns").register_topic("T").start().await.unwrap();
+    until("it shares them", || one.queues().len() == 2 && changes.lock().len() >= 2).await;
+    two.shutdown().await;
+    until("it has all again", || changes.lock().last().unwrap().mine.len() == 4).await;
+    one.shutdown().await;
+    let changes = changes.lock().clone();
+    for change in &changes {
+        assert_eq!((change.topic.as_str(), change.all.len()), ("T", 4));
+        assert!(change.mine.iter().all(|queue| change.all.contains(queue)));
+    }
+    assert_eq!(changes[0].mine, changes[0].all);
+    assert_eq!(changes[1].mine.len(), 2);
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test]
+async fn queues_are_pulled_by_schedule() {
+    let cluster = Cluster::start().await;
+    cluster.topic("T", 2).await;
+    cluster.send("T", (0..6).map(|number| number.to_string())).await;
+    let (inbox, calls) = (Inbox::default(), Arc::new(AtomicUsize::new(0)));
+    let (taking, counted) = (inbox.clone(), Arc::clone(&calls));
+    let consumer = PullConsumer::builder("g").client_config(cluster.config());
+    let consumer = consumer.register_topic("T").pull_threads(2).start_scheduled(move |task| {
+        let (taking, call) = (taking.clone(), counted.fetch_add(1, Ordering::SeqCst));
+        async move {
+            assert_ne!(call, 0, "the first call panics; the queue is called for again");
+            let (consumer, queue) = (&task.consumer, &task.queue);
+            let offset = consumer.fetch_offset(queue).await.unwrap().unwrap_or(0);
+            let pulled = consumer.pull(queue, "*", offset, 1).await.unwrap();
+            taking.add(pulled.messages);
+            consumer.commit_offset(queue, pulled.next_begin_offset).await;
+            Duration::from_millis(5)
+        }
+    });
+    let consumer = consumer.await.unwrap();
+    inbox.wait(6).await;
+    // Another member takes a queue over, which is not called for here any more.
+    let other = PullConsumer::builder("g").client_config(cluster.config());
+    let other = other.register_topic("T").start().await.unwrap();
+    until("they share the queues", || consumer.queues().len() == 1 && other.queues().len() == 1)
+        .await;
+    other.shutdown().await;
+    consumer.shutdown().await;
+    let after = calls.load(Ordering::SeqCst);
+    assert_eq!(tasks(), 0);
+    let mut bodies = inbox.bodies();
+    bodies.sort();
+    assert_eq!(bodies, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(calls.load(Ordering::SeqCst), after);
+}
+
+#[tokio::test]
+async fn a_scheduled_consumer_ends_in_the_middle_of_a_call() {
+    let cluster = Cluster::start().await;
+    cluster.topic("T", 1).await;
+    for drops in [false, true] {
+        let consumer = PullConsumer::builder("g").client_config(cluster.config());
+        let consumer = consumer.register_topic("T").start_scheduled(|task| async move {
+            // Waits at the broker.
+            let _ = task.consumer.pull_block_if_not_found(&task.queue, "*", 0, 32).await;
+            Duration::ZERO
+        });
+        let consumer = consumer.await.unwrap();
+        until("the call waits", || cluster.waiting_pulls() == 1).await;
+        if !drops {
+            consumer.shutdown().await;
+            assert_eq!(tasks(), 0);
+        }
+        drop(consumer);
+        until("no task is left", || tasks() == 0).await;
+        until("the broker holds no pull", || cluster.waiting_pulls() == 0).await;
+    }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use cluster::{Cluster, Inbox, body, until};
 use rocketmq_client::{
-    ClientConfig, ConsumeFromWhere, ConsumeStatus, Message, MessageSelector, PushConsumer,
+    ClientConfig, ConsumeFromWhere, ConsumeStatus, Message, MessageModel, MessageSelector,
+    PushConsumer,
 };
 
 fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
@@ -282,4 +283,35 @@ async fn consumptions_are_traced() {
     assert_eq!((&after[1], &*after[2]), (&before[4], &*sent.msg_id));
     assert_eq!(after[4..7], ["true", "k1 k2", "0"]);
     assert_eq!(after[8], "g");
+}
+
+/// As Java: a task that pulls and gets nowhere for too long is given up, whatever holds it.
+#[tokio::test]
+async fn a_queue_that_is_not_pulled_any_more_is_taken_again() {
+    let cluster = Cluster::start().await;
+    cluster.topic("T", 1).await;
+    let inbox = Inbox::default();
+    let taking = inbox.clone();
+    // A pull that waits at the broker is what holds it here.
+    let config =
+        ClientConfig { pull_max_idle_time: Duration::from_millis(100), ..cluster.config() };
+    let consumer = cluster.consumer("g").client_config(config).subscribe("T", "*");
+    let consumer = consumer.message_model(MessageModel::Broadcasting);
+    let consumer = consumer.consume_from(ConsumeFromWhere::FirstOffset);
+    let consumer = consumer.on_messages(move |delivery| taking.take(delivery));
+    let consumer = consumer.start().await.unwrap();
+    until("the queue is pulled", || cluster.waiting_pulls() == 1).await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while cluster.waiting_pulls() < 2 {
+        assert!(std::time::Instant::now() < deadline, "the queue was not pulled anew");
+        // Wakes the rebalance.
+        consumer.subscribe("T", "*").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(consumer.queues().len(), 1);
+    cluster.send("T", ["x".to_string()]).await;
+    inbox.wait(1).await;
+    consumer.shutdown().await;
+    // What the pull that was given up brings is nobody's.
+    assert_eq!(inbox.bodies(), ["x"]);
 }

@@ -4,8 +4,11 @@
 
 mod cluster;
 
+use std::sync::Arc;
+
 use cluster::{Cluster, Inbox, body, tasks, until};
 use rocketmq_client::{ConsumeStatus, LitePullConsumer, OrderlyStatus};
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn the_inside_of_a_consumer_is_shown() {
@@ -40,6 +43,55 @@ async fn the_inside_of_a_consumer_is_shown() {
     admin.shutdown().await;
     lite.shutdown().await;
     consumer.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_each_task_of_a_consumer_does_is_shown() {
+    let cluster = Cluster::start().await;
+    cluster.topic("T", 1).await;
+    cluster.send("T", ["0".to_string()]).await;
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let consumer = cluster.consumer("g").workers(2).subscribe("T", "*");
+    let consumer = consumer.on_messages(move |_| {
+        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+        async move {
+            tell.notify_one();
+            wait.notified().await;
+            ConsumeStatus::Success
+        }
+    });
+    let consumer = consumer.start().await.unwrap();
+    begun.notified().await;
+    let admin = cluster.admin();
+    let stacks = async || {
+        let info = admin.consumer_running_info("g", consumer.client_id(), true).await.unwrap();
+        info.jstack.unwrap()
+    };
+    let text = stacks().await;
+    for expected in [
+        "RebalanceService                        TID: 1 STATE: TIMED_WAITING\n",
+        "PullMessageService                      TID: ",
+        " MessageQueue [topic=T, brokerName=",
+        "; 1 messages wait here\n\n",
+        "ConsumeMessageThread_1                  TID: ",
+        "ConsumeMessageThread_1                  consumes since ",
+        "queueId=0] from offset 0, msgId=",
+        "ConsumeMessageThread_2                  waits for messages\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    go_on.notify_one();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while stacks().await.contains("consumes since") {
+        assert!(std::time::Instant::now() < deadline, "the worker is not free again");
+    }
+    // Only who asks for it gets it.
+    let info = admin.consumer_running_info("g", consumer.client_id(), false).await.unwrap();
+    assert_eq!(info.jstack, None);
+    admin.shutdown().await;
+    consumer.shutdown().await;
+    assert_eq!(tasks(), 0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! through [`Deferred`] into the connection's queue and wake its task. Nothing here knows what a
 //! frame means. Contract `wire.md` 7.
 
+mod address_server;
 mod call;
 mod client;
 pub mod config;
@@ -18,6 +19,7 @@ mod server;
 pub mod signal;
 pub mod tls;
 
+pub use address_server::AddressServer;
 pub use call::{Body, Call, Deferred, Request, RequestHook, Response};
 pub use client::{ClientOptions, RemotingClient};
 pub use connection::{CloseReason, Connection, Waiting};

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rocketmq_acl::Credentials;
 use rocketmq_common::clock;
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
-use rocketmq_remoting::{Body, Request};
+use rocketmq_remoting::{AddressServer, Body, Request};
 
 pub use acl::AclVersion;
 pub use track::MessageTrack;
@@ -49,7 +49,13 @@ impl AdminClient {
         namesrv_addr: Option<&str>,
         credentials: Option<Credentials>,
     ) -> Result<AdminClient, ClientError> {
-        let mut config = ClientConfig { timeout: TIMEOUT, credentials, ..ClientConfig::default() };
+        let mut config = ClientConfig {
+            timeout: TIMEOUT,
+            credentials,
+            // Who runs a tool without name server is told so at once, unless he named an address server.
+            address_server: AddressServer::configured(),
+            ..ClientConfig::default()
+        };
         if let Some(list) = namesrv_addr {
             config.namesrv_addr = Some(list.to_string());
         }
@@ -75,6 +81,7 @@ impl AdminClient {
         let instance_name = "DEFAULT".to_string();
         ClientConfig {
             namesrv_addr: self.0.config.namesrv_addr.clone(),
+            address_server: self.0.config.address_server.clone(),
             credentials: self.0.config.credentials.clone(),
             use_tls: self.0.config.use_tls,
             vip_channel_enabled: self.0.config.vip_channel_enabled,

@@ -23,6 +23,7 @@ use super::figures::{self, Figures};
 use super::offsets::Offsets;
 use super::process_queue::ProcessQueue;
 use super::rebalance;
+use super::stacks::{self, Task};
 use super::tasks::Tasks;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
@@ -93,6 +94,19 @@ pub(super) trait Member: Send + Sync + 'static {
     fn taken(self: &Arc<Self>, queue: MessageQueue, process: Arc<ProcessQueue>, from: i64);
     /// Queues were taken or left.
     fn queues_changed(&self) {}
+    /// This member's queues of a topic are others now; `all` has every queue of the topic.
+    fn share_changed(
+        &self,
+        _topic: &str,
+        _all: &[MessageQueue],
+        _mine: &[MessageQueue],
+    ) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+    /// Tasks of its kind, for tools.
+    fn tasks(&self) -> Vec<Task> {
+        Vec::new()
+    }
     /// Settings that tools are shown.
     fn settings(&self) -> Vec<(&'static str, String)>;
     /// Consumes one message for a tool, if this kind has a listener.
@@ -197,6 +211,7 @@ impl Group {
     }
 
     async fn try_join<M: Member>(&self, member: &Arc<M>) -> Result<(), ClientError> {
+        self.instance.find_name_servers().await;
         if let Some(error) = self.instance.name_servers.missing() {
             return Err(error);
         }
@@ -291,6 +306,21 @@ impl Group {
         queues.keys().map(|queue| namespace::queue_without(queue, &self.namespace)).collect()
     }
 
+    /// The tasks that every member has.
+    fn tasks_of_queues(&self) -> Vec<Task> {
+        let count = self.queues.lock().len();
+        let thread = "RebalanceService".to_string();
+        let what = format!("looks after the share of the queues; {count} are taken");
+        let mut tasks = vec![Task { thread, state: "TIMED_WAITING", what }];
+        for (queue, process) in &*self.queues.lock() {
+            let (state, does) = process.step.get().describe();
+            let (since, waiting) = (clock::format_millis(process.last_pull()), process.load().0);
+            let what = format!("{does} {queue} since {since}; {waiting} messages wait here");
+            tasks.push(Task { thread: "PullMessageService".to_string(), state, what });
+        }
+        tasks
+    }
+
     /// Leaves the group: lets listeners finish, keeps the offsets, tells the brokers and ends
     /// every task. False if that was done before.
     pub(super) async fn leave(&self, grace: Duration) -> bool {
@@ -363,7 +393,7 @@ impl<M: Member> Consumer for M {
         offsets.into_iter().filter(|(queue, _)| queue.topic == topic).collect()
     }
 
-    fn running_info(&self) -> ConsumerRunningInfo {
+    fn running_info(&self, stacks: bool) -> ConsumerRunningInfo {
         let group = Member::group(self);
         let servers = group.instance.name_servers.all();
         let servers: String = servers.iter().map(|server| format!("{server};")).collect();
@@ -377,6 +407,10 @@ impl<M: Member> Consumer for M {
             ("consumeFromWhere", group.sharing.from.name().to_string()),
             ("allocateMessageQueueStrategy", group.sharing.allocation.name()),
         ];
+        let all_tasks = match stacks {
+            true => group.tasks_of_queues().into_iter().chain(self.tasks()).collect(),
+            false => Vec::new(),
+        };
         let properties = common.into_iter().chain(self.settings());
         let subscriptions = group.subscriptions.read();
         let topics = subscriptions.keys();
@@ -385,7 +419,7 @@ impl<M: Member> Consumer for M {
             (queue.clone(), process.info(group.offsets.known(queue).unwrap_or(0)))
         };
         ConsumerRunningInfo {
-            jstack: None,
+            jstack: stacks.then(|| stacks::text(&all_tasks)),
             mq_table: queues.iter().map(|(queue, process)| info(queue, process)).collect(),
             properties: properties.map(|(key, value)| (key.to_string(), value)).collect(),
             status_table: topics.map(|topic| (topic.clone(), group.figures.of(topic))).collect(),

@@ -12,7 +12,9 @@ mod pull;
 mod pulling;
 mod push;
 mod rebalance;
+mod schedule;
 mod send_back;
+mod stacks;
 mod subscription;
 mod tasks;
 
@@ -20,6 +22,7 @@ pub use allocate::{Allocation, RoomOf};
 pub use fetch::PullStatus;
 pub(crate) use fetch::Pulled;
 pub use lite::{LitePullConsumer, LitePullConsumerBuilder};
-pub use pull::{PullConsumer, PullConsumerBuilder, PullOutcome};
+pub use pull::{PullConsumer, PullConsumerBuilder, PullOutcome, QueueChange};
 pub use push::{ConsumeStatus, Delivery, OrderlyStatus, PushConsumer, PushConsumerBuilder};
+pub use schedule::{PullTask, ScheduledPullConsumer};
 pub use subscription::MessageSelector;

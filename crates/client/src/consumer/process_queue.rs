@@ -12,6 +12,8 @@ use rocketmq_protocol::body::ProcessQueueInfo;
 use rocketmq_protocol::message::MessageExt;
 use tokio::sync::Notify;
 
+use super::stacks::CurrentStep;
+
 /// What a consumer holds of one queue.
 pub(crate) struct ProcessQueue {
     messages: Mutex<Messages>,
@@ -23,6 +25,8 @@ pub(crate) struct ProcessQueue {
     /// Time until which the broker's lock holds, ms; orderly consumption only.
     locked_until: AtomicI64,
     last_pull: AtomicI64,
+    /// What the task that pulls it is at.
+    pub(crate) step: CurrentStep,
     last_consume: AtomicI64,
     /// Something was added: the orderly consumer of the queue goes on.
     pub(crate) added: Notify,
@@ -55,6 +59,7 @@ impl ProcessQueue {
             halting: Notify::new(),
             locked_until: AtomicI64::new(0),
             last_pull: AtomicI64::new(clock::now_ms()),
+            step: CurrentStep::new(),
             last_consume: AtomicI64::new(clock::now_ms()),
             added: Notify::new(),
             removed: Notify::new(),
@@ -104,6 +109,16 @@ impl ProcessQueue {
 
     pub(crate) fn is_locked(&self) -> bool {
         clock::now_ms() < self.locked_until.load(Ordering::SeqCst)
+    }
+
+    /// When the task that pulls the queue was seen alive, ms.
+    pub(crate) fn last_pull(&self) -> i64 {
+        self.last_pull.load(Ordering::Relaxed)
+    }
+
+    /// Whether the task that pulls it has got nowhere for so long.
+    pub(crate) fn is_idle_for(&self, time: Duration) -> bool {
+        clock::now_ms() - self.last_pull() > time.as_millis() as i64
     }
 
     pub(crate) fn note_pull(&self) {
@@ -203,7 +218,7 @@ impl ProcessQueue {
             commit_offset,
             droped: self.is_dropped(),
             last_consume_timestamp: self.last_consume.load(Ordering::Relaxed),
-            last_pull_timestamp: self.last_pull.load(Ordering::Relaxed),
+            last_pull_timestamp: self.last_pull(),
             locked: self.is_locked(),
             ..ProcessQueueInfo::default()
         }

@@ -8,24 +8,42 @@ use parking_lot::Mutex;
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{ConsumeType, MessageModel};
 use rocketmq_protocol::message::{MessageExt, MessageQueue, sys_flag};
+use tokio::sync::Semaphore;
 
 use super::allocate::Allocation;
 use super::fetch::{Fetch, PullStatus};
 use super::group::{Group, Member, Sharing};
 use super::process_queue::ProcessQueue;
 use super::pulling::restored;
+use super::schedule::{self, PullTask, Schedule, ScheduledPullConsumer};
 use super::send_back::{MAX_RECONSUME_TIMES, Returns};
 use super::subscription::{MessageSelector, subscription};
+use crate::catch::catch;
 use crate::config::{ClientConfig, client_settings};
 use crate::error::ClientError;
-use crate::namespace;
+use crate::{LOGGER, namespace};
 
 /// How long a broker holds a pull that waits, and how long its answer may take.
 const SUSPEND: Duration = Duration::from_secs(20);
 const SUSPENDED_TIMEOUT: Duration = Duration::from_secs(30);
 const PULL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Calls of a schedule that run at once.
+const CALLS: usize = 20;
 /// What Java says of a subscription that cannot be.
 const BAD_SUBSCRIPTION: &str = "parse subscription error";
+
+/// A member's queues of a topic are others now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueChange {
+    /// The topic.
+    pub topic: String,
+    /// Every queue that it has.
+    pub all: Vec<MessageQueue>,
+    /// Those that are this member's from now on.
+    pub mine: Vec<MessageQueue>,
+}
+
+type ChangeListener = Box<dyn Fn(QueueChange) + Send + Sync>;
 
 /// What a pull brought.
 #[derive(Clone, Debug)]
@@ -42,13 +60,15 @@ pub struct PullOutcome {
     pub messages: Vec<MessageExt>,
 }
 
-struct Inner {
-    group: Group,
+pub(super) struct Inner {
+    pub(super) group: Group,
     max_reconsume_times: i32,
     returns: Returns,
     /// Which broker to pull from next, by queue, as its brokers suggest.
     suggested: Mutex<BTreeMap<MessageQueue, i64>>,
     joined: bool,
+    on_change: Option<ChangeListener>,
+    pub(super) schedule: Option<Schedule>,
 }
 
 impl Member for Inner {
@@ -56,8 +76,24 @@ impl Member for Inner {
         &self.group
     }
 
-    fn taken(self: &Arc<Self>, _: MessageQueue, _: Arc<ProcessQueue>, _: i64) {
-        // The application pulls.
+    fn taken(self: &Arc<Self>, queue: MessageQueue, process: Arc<ProcessQueue>, _: i64) {
+        // Without a schedule, the application pulls when it likes.
+        if self.schedule.is_some() {
+            self.group.tasks.spawn(schedule::run(Arc::clone(self), queue, process));
+        }
+    }
+
+    async fn share_changed(&self, topic: &str, all: &[MessageQueue], mine: &[MessageQueue]) {
+        let Some(listener) = &self.on_change else { return };
+        let space = &self.group.namespace;
+        let known = |queues: &[MessageQueue]| {
+            queues.iter().map(|queue| namespace::queue_without(queue, space)).collect()
+        };
+        let topic = namespace::without(topic, space).into_owned();
+        let change = QueueChange { topic, all: known(all), mine: known(mine) };
+        if let Err(panic) = catch(async { listener(change) }).await {
+            tracing::error!(target: LOGGER, "messageQueueChanged exception: {panic}");
+        }
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -72,6 +108,9 @@ pub struct PullConsumerBuilder {
     sharing: Sharing,
     max_reconsume_times: i32,
     topics: Vec<String>,
+    calls: usize,
+    on_change: Option<ChangeListener>,
+    schedule: Option<Schedule>,
 }
 
 impl PullConsumerBuilder {
@@ -101,20 +140,81 @@ impl PullConsumerBuilder {
         self
     }
 
+    /// Sets what is called when this member's queues of a registered topic are others than before
+    /// (Java's `MessageQueueListener`). It is to be quick: no queue is taken or left meanwhile.
+    pub fn on_queues_changed(
+        mut self,
+        listener: impl Fn(QueueChange) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_change = Some(Box::new(listener));
+        self
+    }
+
+    /// Most calls of a schedule that run at once; 20.
+    pub fn pull_threads(mut self, calls: usize) -> Self {
+        self.calls = calls.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Starts a consumer that calls `pull` for each queue that is this member's, as soon as it has
+    /// it, and again when the time has passed that the call returned. A call that runs when the
+    /// consumer is shut down ends at its next `await`.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use rocketmq_client::{PullConsumer, PullStatus};
+    ///
+    /// # async fn example() -> Result<(), rocketmq_client::ClientError> {
+    /// let consumer = PullConsumer::builder("my_group")
+    ///     .register_topic("TopicTest")
+    ///     .start_scheduled(|task| async move {
+    ///         let (consumer, queue) = (&task.consumer, &task.queue);
+    ///         let offset = consumer.fetch_offset(queue).await.ok().flatten().unwrap_or(0);
+    ///         match consumer.pull(queue, "*", offset, 32).await {
+    ///             Ok(pulled) => {
+    ///                 pulled.messages.iter().for_each(|message| println!("{message}"));
+    ///                 consumer.commit_offset(queue, pulled.next_begin_offset).await;
+    ///                 match pulled.status {
+    ///                     PullStatus::Found => Duration::ZERO,
+    ///                     _ => Duration::from_millis(100),
+    ///                 }
+    ///             }
+    ///             Err(_) => Duration::from_secs(1),
+    ///         }
+    ///     })
+    ///     .await?;
+    /// consumer.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`PullConsumerBuilder::start`].
+    pub async fn start_scheduled<F>(
+        mut self,
+        pull: impl Fn(PullTask) -> F + Send + Sync + 'static,
+    ) -> Result<ScheduledPullConsumer, ClientError>
+    where
+        F: Future<Output = Duration> + Send + 'static,
+    {
+        self.schedule = Some(Schedule::new(self.calls, pull));
+        let topics = std::mem::take(&mut self.topics);
+        let consumer = Arc::new(self.prepare(true)?);
+        if let Some(schedule) = &consumer.0.schedule {
+            schedule.serve(&consumer);
+        }
+        consumer.join(topics).await?;
+        Ok(ScheduledPullConsumer(consumer))
+    }
+
     /// Starts the consumer, which joins the group.
     ///
     /// # Errors
     /// A name is refused, or the name servers cannot be reached.
-    pub async fn start(self) -> Result<PullConsumer, ClientError> {
-        let topics = self.topics.clone();
+    pub async fn start(mut self) -> Result<PullConsumer, ClientError> {
+        let topics = std::mem::take(&mut self.topics);
         let consumer = self.prepare(true)?;
-        let group = &consumer.0.group;
-        for topic in topics {
-            let (space, all) = (&group.namespace, MessageSelector::default());
-            let wanted = subscription(space, &topic, &all, clock::now_ms(), BAD_SUBSCRIPTION)?;
-            group.subscriptions.write().insert(wanted.topic.clone(), Arc::new(wanted));
-        }
-        Group::join(&consumer.0).await?;
+        consumer.join(topics).await?;
         Ok(consumer)
     }
 
@@ -127,6 +227,8 @@ impl PullConsumerBuilder {
             returns: Returns::default(),
             suggested: Mutex::default(),
             joined,
+            on_change: self.on_change,
+            schedule: self.schedule,
         })))
     }
 }
@@ -155,7 +257,7 @@ pub struct PullConsumer(Arc<Inner>);
 
 impl Drop for PullConsumer {
     fn drop(&mut self) {
-        self.0.group.abandon();
+        self.abandon();
     }
 }
 
@@ -168,6 +270,9 @@ impl PullConsumer {
             sharing: Sharing::default(),
             max_reconsume_times: MAX_RECONSUME_TIMES,
             topics: Vec::new(),
+            calls: CALLS,
+            on_change: None,
+            schedule: None,
         }
     }
 
@@ -181,6 +286,21 @@ impl PullConsumer {
         config: ClientConfig,
     ) -> Result<PullConsumer, ClientError> {
         PullConsumer::builder(group).client_config(config).prepare(false)
+    }
+
+    async fn join(&self, topics: Vec<String>) -> Result<(), ClientError> {
+        let group = &self.0.group;
+        for topic in topics {
+            let (space, all) = (&group.namespace, MessageSelector::default());
+            let wanted = subscription(space, &topic, &all, clock::now_ms(), BAD_SUBSCRIPTION)?;
+            group.subscriptions.write().insert(wanted.topic.clone(), Arc::new(wanted));
+        }
+        Group::join(&self.0).await
+    }
+
+    /// Ends every task without a word to anybody.
+    pub(super) fn abandon(&self) {
+        self.0.group.abandon();
     }
 
     /// Queues of a topic.

@@ -12,6 +12,7 @@ use super::fetch::{Fetch, PullStatus, Pulled};
 use super::group::{Group, Member};
 use super::limits::Limits;
 use super::process_queue::ProcessQueue;
+use super::stacks::Step;
 use crate::error::ClientError;
 use crate::{LOGGER, namespace};
 
@@ -75,15 +76,19 @@ pub(super) async fn run<P: Puller>(
     let (group, pulling) = (puller.group(), puller.pulling());
     let mut broker_id = 0;
     while !process.is_halted() && !group.is_stopped() {
+        // Whatever it does, it has not got stuck.
+        process.note_pull();
         if puller.is_paused(&queue, &process) {
+            process.step.set(Step::Pause);
             process.rest(REST).await;
             continue;
         }
         if puller.is_full() || pulling.limits.is_exceeded(&process) {
+            process.step.set(Step::Full);
             let _ = tokio::time::timeout(FLOW_CONTROL_REST, process.removed.notified()).await;
             continue;
         }
-        process.note_pull();
+        process.step.set(Step::Pull);
         let asked = Instant::now();
         match pull(&*puller, &queue, offset, broker_id).await {
             Ok(pulled) => {
@@ -107,11 +112,13 @@ pub(super) async fn run<P: Puller>(
                 let messages = pulled.messages.into_iter().map(restore).collect();
                 puller.deliver(&queue, &process, messages, next);
                 if !pulling.interval.is_zero() {
+                    process.step.set(Step::Rest);
                     process.rest(pulling.interval).await;
                 }
             }
             Err(error) => {
                 tracing::warn!(target: LOGGER, "execute the pull request exception, {queue}: {error}");
+                process.step.set(Step::Rest);
                 process.rest(REST).await;
                 let _ = group.instance.refresh_route(&queue.topic).await;
             }
@@ -153,6 +160,7 @@ async fn pull<P: Puller>(
 /// The queue is let go and taken again where the broker says.
 async fn start_over(group: &Group, queue: &MessageQueue, process: &Arc<ProcessQueue>, next: i64) {
     process.drop_queue();
+    process.step.set(Step::StartOver);
     tokio::time::sleep(ILLEGAL_OFFSET_REST).await;
     {
         let mut queues = group.queues.lock();

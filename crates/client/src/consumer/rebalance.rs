@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::{clock, fastjson};
-use rocketmq_protocol::body::{LockBatchBody, LockOkBody, MessageModel};
+use rocketmq_protocol::body::{ConsumeType, LockBatchBody, LockOkBody, MessageModel};
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::topic::RETRY_PREFIX;
 use rocketmq_protocol::{NoFields, RequestCode};
@@ -52,7 +52,14 @@ async fn rebalance<M: Member>(member: &Arc<M>) -> bool {
         exchange(member, |queue| !topics.contains(&queue.topic), BTreeSet::new()).await;
     for topic in &topics {
         match share_of(group, topic).await {
-            Ok(Some(mine)) => complete &= exchange(member, |q| q.topic == *topic, mine).await,
+            Ok(Some((all, mine))) => {
+                let before = queues_of(group, topic);
+                complete &= exchange(member, |queue| queue.topic == *topic, mine).await;
+                let after = queues_of(group, topic);
+                if before != after {
+                    member.share_changed(topic, &all, &after).await;
+                }
+            }
             Ok(None) => complete = false,
             Err(error) => {
                 tracing::warn!(target: LOGGER, "rebalanceByTopic Exception, {topic}: {error}");
@@ -63,18 +70,25 @@ async fn rebalance<M: Member>(member: &Arc<M>) -> bool {
     complete
 }
 
-/// The queues of a topic that are this member's; `None` if that is not known yet.
+/// The queues of a topic that this member has.
+fn queues_of(group: &Group, topic: &str) -> Vec<MessageQueue> {
+    let queues = group.queues.lock();
+    queues.keys().filter(|queue| queue.topic == topic).cloned().collect()
+}
+
+/// The queues of a topic, and those of them that are this member's; `None` if that is not known yet.
 async fn share_of(
     group: &Group,
     topic: &str,
-) -> Result<Option<BTreeSet<MessageQueue>>, ClientError> {
+) -> Result<Option<(Vec<MessageQueue>, BTreeSet<MessageQueue>)>, ClientError> {
     let Some(route) = group.instance.route(topic).await? else {
         // A broker that has just heard of the group is creating its retry topic.
         let comes = topic.starts_with(RETRY_PREFIX) && !group.queues.lock().is_empty();
-        return Ok((!comes).then(BTreeSet::new));
+        return Ok((!comes).then(Default::default));
     };
     if group.sharing.model == MessageModel::Broadcasting {
-        return Ok(Some(route.subscribe.iter().cloned().collect()));
+        let all = route.subscribe.to_vec();
+        return Ok(Some((all.clone(), all.into_iter().collect())));
     }
     let mut members = group.instance.consumer_ids(topic, &group.name).await?;
     members.sort();
@@ -85,7 +99,8 @@ async fn share_of(
         return Ok(None);
     }
     let strategy = &group.sharing.allocation;
-    Ok(Some(strategy.share(me, &route.subscribe, &members).into_iter().collect()))
+    let mine = strategy.share(me, &route.subscribe, &members).into_iter().collect();
+    Ok(Some((route.subscribe.to_vec(), mine)))
 }
 
 /// Of the queues that `concerned` names, has `mine` and no others from now on; false if something
@@ -121,12 +136,16 @@ async fn leave(
             return true;
         }
         let gone = queues.iter().filter(|(queue, process)| {
-            concerned(queue) && (!mine.contains(queue) || process.is_leaving())
+            concerned(queue)
+                && (!mine.contains(queue) || process.is_leaving() || is_stuck(group, process))
         });
         gone.map(|(queue, process)| (queue.clone(), Arc::clone(process))).collect()
     };
     let mut complete = true;
     for (queue, process) in leaving {
+        if mine.contains(&queue) && !process.is_leaving() {
+            tracing::error!(target: LOGGER, "[BUG]doRebalance, {}, remove unnecessary mq, {queue}, because pull is pause, so try to fixed it", group.name);
+        }
         process.halt();
         // The next owner must not begin before the listener is done with what it has.
         let idle = tokio::time::timeout(IDLE_WAIT, process.busy.lock()).await;
@@ -144,6 +163,14 @@ async fn leave(
         }
     }
     complete
+}
+
+/// Whether the task that pulls a push consumer's queue has got nowhere for too long; it is taken again
+/// then.
+fn is_stuck(group: &Group, process: &ProcessQueue) -> bool {
+    group.kind == ConsumeType::Passively
+        && !process.is_dropped()
+        && process.is_idle_for(group.instance.config.pull_max_idle_time)
 }
 
 /// Takes queues that are this member's and not taken yet, and renews the locks of the others.

@@ -20,11 +20,12 @@ use rocketmq_protocol::message::{Message, MessageExt, MessageQueue};
 use rocketmq_protocol::{Frame, HeaderFields, RequestCode, ResponseCode};
 use rocketmq_remoting::tls::TlsSettings;
 use rocketmq_remoting::{
-    Body, ClientOptions, RemotingClient, Request, RequestHandler, RequestHook,
+    AddressServer, Body, ClientOptions, RemotingClient, Request, RequestHandler, RequestHook,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::LOGGER;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::name_server::NameServers;
@@ -35,6 +36,10 @@ pub(crate) use routes::no_route;
 
 /// Time from the start to the first heartbeat.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Time from the start to the second question of the address server, and between later ones.
+const FIRST_LOOK_UP: Duration = Duration::from_secs(10);
+const LOOK_UP: Duration = Duration::from_secs(120);
 
 /// What an instance needs of a consumer.
 pub(crate) trait Consumer: Send + Sync {
@@ -50,8 +55,8 @@ pub(crate) trait Consumer: Send + Sync {
     fn reset_offsets(&self, topic: &str, offsets: &BTreeMap<MessageQueue, i64>);
     /// How far each queue of the topic is consumed.
     fn status(&self, topic: &str) -> BTreeMap<MessageQueue, i64>;
-    /// For tools.
-    fn running_info(&self) -> ConsumerRunningInfo;
+    /// For tools; `stacks`: with what each of its tasks does.
+    fn running_info(&self, stacks: bool) -> ConsumerRunningInfo;
     /// Consumes one message at once, for tools; `answer` is called with the result. False if
     /// this kind of consumer has no listener.
     fn consume_directly(&self, message: MessageExt, answer: DirectAnswer) -> bool;
@@ -94,6 +99,8 @@ pub(crate) struct Instance {
     /// Requests that wait for a reply, by correlation id.
     replies: Mutex<HashMap<String, oneshot::Sender<Message>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// The address server was asked for the first time.
+    looked_up: OnceCell<()>,
 }
 
 impl Instance {
@@ -114,6 +121,7 @@ impl Instance {
             claims: Mutex::default(),
             replies: Mutex::default(),
             tasks: Mutex::default(),
+            looked_up: OnceCell::new(),
             config,
         });
         pushes.serve(&instance);
@@ -122,6 +130,11 @@ impl Instance {
         instance.repeat(poll, poll, |instance| async move { instance.refresh_routes().await });
         let first = FIRST_HEARTBEAT.min(heartbeat);
         instance.repeat(first, heartbeat, |instance| async move { instance.heartbeat().await });
+        if instance.address_server().is_some() {
+            instance.repeat(FIRST_LOOK_UP, LOOK_UP, |instance| async move {
+                instance.look_up_name_servers().await;
+            });
+        }
         instance
     }
 
@@ -205,12 +218,40 @@ impl Instance {
         Ok(())
     }
 
+    /// Who names the name servers, if nobody has said which they are.
+    fn address_server(&self) -> Option<AddressServer> {
+        let server = self.config.address_server.clone();
+        let server = server.filter(|_| self.config.namesrv_addr.is_none())?;
+        Some(match &self.config.unit_name {
+            Some(unit) => server.of_unit(unit),
+            None => server,
+        })
+    }
+
+    async fn look_up_name_servers(&self) {
+        let Some(server) = self.address_server() else { return };
+        match server.fetch().await {
+            Ok(list) => drop(self.name_servers.replace(&list)),
+            Err(error) => {
+                tracing::error!(target: LOGGER, "fetchNameServerAddr exception, {server}: {error}");
+            }
+        }
+    }
+
+    /// Asks the address server for the name servers, once, when nobody has said which they are.
+    pub(crate) async fn find_name_servers(&self) {
+        if self.name_servers.is_empty() {
+            self.looked_up.get_or_init(|| self.look_up_name_servers()).await;
+        }
+    }
+
     /// Asks a name server; anything but SUCCESS is an error.
     pub(crate) async fn ask_name_server(
         &self,
         code: RequestCode,
         fields: &dyn HeaderFields,
     ) -> Result<Frame, ClientError> {
+        self.find_name_servers().await;
         self.name_servers.ask(&self.remoting, self.config.timeout, code, fields).await
     }
 

@@ -52,7 +52,10 @@ impl Instance {
                 answer_json(call, &body);
             }
             RequestCode::GET_CONSUMER_RUNNING_INFO => match self.consumer(&call, "consumerGroup") {
-                Some(consumer) => answer_json(call, &consumer.running_info()),
+                Some(consumer) => {
+                    let stacks = text(&call, "jstackEnable") == "true";
+                    answer_json(call, &consumer.running_info(stacks));
+                }
                 None => refuse_unknown_group(call),
             },
             RequestCode::CONSUME_MESSAGE_DIRECTLY => self.consume_directly(call),

@@ -106,6 +106,7 @@ impl Instance {
         if let Some(route) = self.known_route(topic).filter(|route| !route.publish.is_empty()) {
             return Ok(route);
         }
+        self.find_name_servers().await;
         if let Some(error) = self.name_servers.missing() {
             return Err(error);
         }

@@ -41,7 +41,7 @@ async fn consume(
     if !wait.is_zero() {
         process.rest(wait).await;
     }
-    let Ok(_permit) = inner.permits.acquire().await else { return };
+    let Some(_permit) = inner.workers.free().await else { return };
     let Listener::Concurrent(listener) = &inner.listener else { return };
     if process.is_halted() {
         return;
@@ -53,7 +53,7 @@ async fn consume(
     // A listener that panics counts as one that wants the messages later.
     let said = catch(async { listener(delivery).await }).await;
     let time = begun.elapsed();
-    inner.free_workers.lock().push(worker);
+    inner.workers.end(worker);
     inner.end_trace(traced, || match &said {
         Ok(ConsumeStatus::Success) => Outcome::Success,
         Ok(_) => Outcome::Failed,

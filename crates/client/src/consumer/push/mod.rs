@@ -5,16 +5,15 @@ mod listener;
 mod options;
 mod orderly;
 mod overdue;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rocketmq_common::clock;
 use rocketmq_protocol::body::ConsumeMessageDirectlyResult;
 use rocketmq_protocol::message::{MessageExt, MessageQueue, property};
-use tokio::sync::Semaphore;
 
 pub use listener::{ConsumeStatus, Delivery, OrderlyStatus};
 pub use options::PushConsumerBuilder;
@@ -23,6 +22,7 @@ use super::group::{Group, Member};
 use super::process_queue::ProcessQueue;
 use super::pulling::{self, Puller, Pulling};
 use super::send_back::{MAX_RECONSUME_TIMES, Returns};
+use super::stacks::Task;
 use super::subscription::{MessageSelector, subscription};
 use crate::error::ClientError;
 use crate::instance::DirectAnswer;
@@ -30,6 +30,7 @@ use crate::namespace;
 use crate::trace::{Consumption, Outcome, Trace};
 use listener::Listener;
 use options::Options;
+use workers::Workers;
 
 /// What Java says of a subscription that cannot be.
 const BAD_SUBSCRIPTION: &str = "subscription exception";
@@ -39,10 +40,7 @@ struct Inner {
     options: Options,
     pulling: Pulling,
     listener: Listener,
-    /// One for each worker that does nothing now.
-    permits: Semaphore,
-    /// Their numbers.
-    free_workers: Mutex<Vec<usize>>,
+    workers: Workers,
     returns: Returns,
     trace: Option<Arc<Trace>>,
 }
@@ -196,8 +194,9 @@ impl PushConsumer {
 impl Inner {
     /// What a listener is handed, and the number of the worker that runs it.
     fn delivery(&self, queue: &MessageQueue, batch: &[Arc<MessageExt>]) -> (Delivery, usize) {
-        let worker = self.free_workers.lock().pop().unwrap_or(1);
-        let now = clock::now_ms().to_string();
+        let now = clock::now_ms();
+        let worker = self.workers.begin(batch, now);
+        let now = now.to_string();
         let stamped = batch.iter().map(|message| {
             let mut message = (**message).clone();
             message.message.set(property::CONSUME_START_TIME, now.as_str());
@@ -243,6 +242,10 @@ impl Member for Inner {
 
     fn queues_changed(&self) {
         self.pulling.limits.share(self.group.queues.lock().len());
+    }
+
+    fn tasks(&self) -> Vec<Task> {
+        self.workers.tasks()
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {

@@ -5,14 +5,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rocketmq_common::clock;
 use rocketmq_protocol::body::{ConsumeType, MessageModel, SubscriptionData};
 use rocketmq_protocol::message::sys_flag;
 use rocketmq_protocol::topic::{FAQ, RETRY_PREFIX};
-use tokio::sync::Semaphore;
 
 use super::listener::{ConsumeStatus, Delivery, Future, Listener, OrderlyStatus};
+use super::workers::Workers;
 use super::{BAD_SUBSCRIPTION, Inner, PushConsumer, overdue};
 use crate::config::{ClientConfig, client_settings};
 use crate::consumer::group::{Group, Sharing, sharing_settings};
@@ -305,8 +304,7 @@ impl PushConsumerBuilder {
         };
         let trace = trace.transpose().inspect_err(|_| group.abandon())?;
         let inner = Arc::new(Inner {
-            permits: Semaphore::new(options.workers),
-            free_workers: Mutex::new((1..=options.workers).rev().collect()),
+            workers: Workers::new(options.workers),
             pulling: options.pulling(orderly),
             options,
             listener,

@@ -32,7 +32,7 @@ pub(super) async fn run(inner: Arc<Inner>, queue: MessageQueue, process: Arc<Pro
             }
             continue;
         }
-        let Ok(permit) = inner.permits.acquire().await else { return };
+        let Some(permit) = inner.workers.free().await else { return };
         // Who leaves the queue waits for this.
         let busy = process.busy.lock().await;
         if process.is_halted() {
@@ -44,7 +44,7 @@ pub(super) async fn run(inner: Arc<Inner>, queue: MessageQueue, process: Arc<Pro
         let begun = Instant::now();
         let said = catch(async { listener(delivery).await }).await;
         let time = begun.elapsed();
-        inner.free_workers.lock().push(worker);
+        inner.workers.end(worker);
         inner.end_trace(traced, || match &said {
             Ok(OrderlyStatus::SuspendCurrentQueueAMoment | OrderlyStatus::Suspend(_)) => {
                 Outcome::Failed
