@@ -26,7 +26,7 @@ on_default_ports() {
 the_package() {
     for file in bin/mqnamesrv bin/mqbroker bin/mqbroker.numanode0 bin/mqbroker.numanode3 bin/mqadmin bin/mqshutdown \
         bin/mqstandalone bin/mqdashboard bin/runserver.sh bin/runbroker.sh bin/tools.sh bin/export.sh bin/play.sh bin/os.sh \
-        benchmark/producer.sh benchmark/consumer.sh benchmark/batchproducer.sh benchmark/runclass.sh \
+        benchmark/producer.sh benchmark/consumer.sh benchmark/batchproducer.sh benchmark/tproducer.sh benchmark/runclass.sh \
         benchmark/shutdown.sh libexec/rocketmq; do
         check "the package has $file, executable" test -x "$dist/$file"
     done
@@ -229,9 +229,9 @@ administration() {
     check "runbroker.sh takes the broker's class" exits 0 sh bin/runbroker.sh org.apache.rocketmq.broker.BrokerStartup -h
 }
 
-# The three programs at once for one period of their line (10 s).
+# The four programs at once for one period of their line (10 s).
 benchmark_scripts() {
-    for name in producer consumer batchproducer; do
+    for name in producer consumer batchproducer tproducer; do
         sh "benchmark/$name.sh" >"$scratch/$name.out" 2>&1 </dev/null &
         eval "${name}_pid=$!"
         started="$started $!"
@@ -239,11 +239,15 @@ benchmark_scripts() {
     check "benchmark/producer.sh sends" wait_until 40 grep -q 'Send TPS: [1-9]' "$scratch/producer.out"
     check "benchmark/consumer.sh receives" wait_until 40 grep -q ' TPS: [1-9]' "$scratch/consumer.out"
     check "benchmark/batchproducer.sh sends" wait_until 40 grep -q 'Send TPS: [1-9]' "$scratch/batchproducer.out"
+    check "benchmark/tproducer.sh sends" wait_until 40 grep -q 'Send TPS: *[1-9]' "$scratch/tproducer.out"
     # shellcheck disable=SC2154
     check "benchmark/shutdown.sh producer ends with 0" exits 0 sh benchmark/shutdown.sh producer
     check "and says whom it stopped" same "The benchmkar producer($producer_pid) is running...
 Send shutdown request to benchmark producer($producer_pid) OK" "$(cat "$scratch/out")"
     check "benchmark/shutdown.sh consumer ends with 0" exits 0 sh benchmark/shutdown.sh consumer
+    check "benchmark/shutdown.sh tproducer ends with 0" exits 0 sh benchmark/shutdown.sh tproducer
+    # shellcheck disable=SC2154
+    check "the transaction producer ends" wait_until 20 process_gone "$tproducer_pid"
     check "the producer ends" wait_until 20 process_gone "$producer_pid"
     check "the consumer ends" wait_until 20 process_gone "$consumer_pid"
     # shellcheck disable=SC2154

@@ -250,6 +250,38 @@ fn tracemessage() {
 }
 
 #[test]
+fn a_message_that_mqadmin_sends_is_traced_if_wanted() {
+    let place = Place::new("example-mqadmin-trace");
+    place.create_topic("Traced");
+    let sent = place.mqadmin(&["sendMessage", "-t", "Traced", "-p", "hello", "-m", "true"]);
+    let row = sent.lines().find(|line| line.contains("SEND_OK"));
+    let id = row.and_then(|row| row.split_whitespace().last()).unwrap_or_else(|| panic!("{sent}"));
+    rocketmq_testbed::wait_until("the trace is found", || {
+        let trace = place.mqadmin(&["queryMsgTraceById", "-i", id]);
+        trace.lines().any(|line| line.starts_with("Pub") && line.contains("success"))
+    });
+}
+
+#[test]
+fn benchmark_transactions() {
+    let place = Place::new("example-benchmark-transactions");
+    place.create_topic("Paid");
+    let class = "org.apache.rocketmq.example.benchmark.TransactionProducer";
+    // The broker has to ask for half of them, and is told at the second question at the latest
+    // what nearly all of those came to.
+    let options = ["-t", "Paid", "-w", "2", "-s", "100", "-i", "20", "-su", "0.5", "-cu", "0.1"];
+    let mut producer = Daemon::start(place.command(&[&[class], &options[..]].concat()));
+    let line = producer.wait_for_line("Current Time: ");
+    let figure = |name: &str| -> u64 {
+        let rest = line.split(name).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert!(figure("Send TPS:") > 0 && figure(" check:") > 0, "{line}");
+    assert_eq!((figure("Send Failed:"), figure("unexpectedCheck:")), (0, 0), "{line}");
+    stop(producer);
+}
+
+#[test]
 fn rpc() {
     let place = Place::new("example-rpc");
     place.create_topic("RequestTopic");

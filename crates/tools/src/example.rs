@@ -59,6 +59,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("benchmark.Producer", benchmark::producer::run),
     ("benchmark.Consumer", benchmark::consumer::run),
     ("benchmark.BatchProducer", benchmark::batch_producer::run),
+    ("benchmark.TransactionProducer", benchmark::transaction_producer::run),
 ];
 
 /// Names that [`run`] knows.

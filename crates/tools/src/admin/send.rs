@@ -90,9 +90,6 @@ async fn send_message(session: &Session) -> Result<(), Failure> {
         session.note(&Failure::Usage);
         return Ok(());
     }
-    if given.is_true("m") {
-        eprintln!("message traces are not written by this version");
-    }
     let topic = given.text("t");
     let mut message = Message::new(topic, given.text("p").as_bytes().to_vec());
     if let Some(tags) = given.get("c") {
@@ -101,7 +98,12 @@ async fn send_message(session: &Session) -> Result<(), Failure> {
     if let Some(keys) = given.get("k") {
         message = message.with_keys(keys);
     }
-    let producer = admin.producer(&own_group()).start().await?;
+    let mut producer = admin.producer(&own_group());
+    if given.is_true("m") {
+        // The shutdown below sends the record.
+        producer = producer.trace(None);
+    }
+    let producer = producer.start().await?;
     let sent = match (given.get("b"), queue_id) {
         (Some(broker), Some(queue_id)) => {
             let broker_name = broker.to_string();

@@ -2,8 +2,10 @@
 
 pub(super) mod batch_producer;
 pub(super) mod consumer;
+mod plan;
 pub(super) mod producer;
 mod stats;
+pub(super) mod transaction_producer;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketmq_client::{ClientConfig, ClientError, Credentials, LOGGER, Message};
+use rocketmq_client::{ClientConfig, ClientError, Credentials, LOGGER, Message, ProducerBuilder};
 use rocketmq_common::clock;
 
 use super::failure::Failure;
@@ -26,12 +28,15 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// Step of the generator's state (the golden ratio in 64 bits).
 const WEYL: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Refuses what the client cannot do yet, rather than measuring something else.
-fn refuse_unsupported(given: &Given) -> Result<(), Failure> {
-    if terminal::truth(given, "m", false) {
-        return Err(Failure::Unsupported { short: "m", what: "msgTraceEnable" });
-    }
-    Ok(())
+/// Whether messages are traced: `-m`.
+fn is_traced(given: &Given) -> bool {
+    terminal::truth(given, "m", false)
+}
+
+/// A producer of that group, to be started.
+fn producer(group: &str, config: ClientConfig, given: &Given) -> ProducerBuilder {
+    let producer = client::producer(group, config);
+    if is_traced(given) { producer.trace(None) } else { producer }
 }
 
 /// Whether requests are signed: `-a`.

@@ -1,7 +1,9 @@
 //! How the programs start their producers and consumers.
 
 use rocketmq_client::consumer::PushConsumerBuilder;
-use rocketmq_client::{ClientConfig, ClientError, ConsumeStatus, Producer, ProducerBuilder};
+use rocketmq_client::{
+    AddressServer, ClientConfig, ClientError, ConsumeStatus, Producer, ProducerBuilder,
+};
 use rocketmq_client::{MessageExt, PushConsumer};
 
 use super::failure::Failure;
@@ -19,8 +21,10 @@ pub(super) fn config(
     if let Some(instance) = instance {
         config.instance_name = instance;
     }
-    // Without one, every send would fail after a pause: say it once, at the start.
-    if config.namesrv_addr.is_none() { Err(Failure::NoNameServer) } else { Ok(config) }
+    // Without one, every send would fail after a pause: say it once, at the start. An address server
+    // is asked only if it was named.
+    let is_known = config.namesrv_addr.is_some() || AddressServer::configured().is_some();
+    if is_known { Ok(config) } else { Err(Failure::NoNameServer) }
 }
 
 /// A producer of that group, to be started.

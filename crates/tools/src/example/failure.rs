@@ -27,16 +27,8 @@ pub(super) enum Failure {
         /// The least number it takes.
         least: String,
     },
-    /// An option that is known, for something that does not work yet.
-    #[error("{what} is not supported yet: leave option -{short} out")]
-    Unsupported {
-        /// The option.
-        short: &'static str,
-        /// What it asks for.
-        what: &'static str,
-    },
     /// A filter of an unknown kind.
-    #[error("Not support filter type! {0}: option -f takes TAG")]
+    #[error("Not support filter type! {0}: option -f takes TAG or SQL92")]
     FilterType(String),
     /// The expression's file.
     #[error("the filter expression {path} of option -e cannot be read: {source}")]

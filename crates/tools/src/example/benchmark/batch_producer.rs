@@ -9,9 +9,9 @@ use rocketmq_common::clock;
 use tokio::task::JoinSet;
 
 use super::stats::{self, Counters, Milliseconds, Sends, SendsAt};
-use super::{PAUSE, Shape, config, is_signed, refuse_unsupported, report};
+use super::{PAUSE, Shape, config, is_signed, is_traced, report};
 use crate::example::failure::Failure;
-use crate::example::{client, execute, terminal};
+use crate::example::{execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
 
 const OPTIONS: [Opt; 11] = [
@@ -48,25 +48,25 @@ struct Run {
 }
 
 async fn produce(given: Given) -> Result<(), Failure> {
-    refuse_unsupported(&given)?;
     let shape = Shape::read(&given)?;
     let threads = terminal::number(&given, "w", 64usize, 1)?;
     let batch_size = terminal::number(&given, "b", 16, 1)?;
     terminal::line(format_args!(
         "topic: {}, threadCount: {threads}, messageSize: {}, batchSize: {batch_size}, \
-         keyEnable: {}, propertySize: {}, tagCount: {}, traceEnable: false, aclEnable: {}",
+         keyEnable: {}, propertySize: {}, tagCount: {}, traceEnable: {}, aclEnable: {}",
         shape.topic,
         shape.body.len(),
         shape.keys,
         shape.property_size,
         shape.tag_count,
+        is_traced(&given),
         is_signed(&given),
     ));
     let config = match config(&given, given.get("n")) {
         Err(Failure::NoNameServer) => config(&given, Some(NAME_SERVER))?,
         config => config?,
     };
-    let producer = client::producer(GROUP, config).start().await?;
+    let producer = super::producer(GROUP, config, &given).start().await?;
     let run = Arc::new(Run { producer, shape, batch_size, counters: BatchSends::default() });
     let mut senders = JoinSet::new();
     for _ in 0..threads {

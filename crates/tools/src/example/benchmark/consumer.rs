@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rocketmq_client::{ConsumeStatus, MessageExt};
+use rocketmq_client::{ConsumeStatus, MessageExt, MessageSelector};
 use rocketmq_common::clock;
 
 use super::stats::{self, Receipts};
-use super::{TOPIC, config, is_signed, random, refuse_unsupported};
+use super::{TOPIC, config, is_signed, is_traced, random};
 use crate::example::failure::Failure;
 use crate::example::{client, execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
@@ -35,7 +35,6 @@ pub(in crate::example) fn run(args: &[String]) -> i32 {
 }
 
 async fn consume(given: Given) -> Result<(), Failure> {
-    refuse_unsupported(&given)?;
     let topic = given.get("t").unwrap_or(TOPIC);
     let workers = terminal::number(&given, "w", 20usize, 1)?;
     let fail_rate: f64 = terminal::number(&given, "r", 0.0, 0.0)?;
@@ -43,9 +42,10 @@ async fn consume(given: Given) -> Result<(), Failure> {
     let group = group(given.get("g").unwrap_or(GROUP), suffix);
     terminal::line(format_args!(
         "topic: {topic}, threadCount {workers}, group: {group}, suffix: {suffix}, \
-         filterType: {}, expression: {}, msgTraceEnable: false, aclEnable: {}",
+         filterType: {}, expression: {}, msgTraceEnable: {}, aclEnable: {}",
         given.get("f").unwrap_or("null"),
         given.get("e").unwrap_or("null"),
+        is_traced(&given),
         is_signed(&given),
     ));
     let expression = expression(&given)?;
@@ -55,7 +55,8 @@ async fn consume(given: Given) -> Result<(), Failure> {
     let listener = move |_, messages: &[MessageExt]| receive(&counted, fail_rate, messages);
     let consumer = client::consumer(&group, config, listener)
         .workers(workers)
-        .subscribe(topic, expression.as_deref().unwrap_or("*"));
+        .subscribe(topic, expression.unwrap_or_default());
+    let consumer = if is_traced(&given) { consumer.trace(None) } else { consumer };
     let consumer = consumer.start().await?;
     terminal::line(format_args!("Consumer Started."));
     let asked = tokio::select! {
@@ -72,18 +73,17 @@ fn group(name: &str, suffix: bool) -> String {
 }
 
 /// The content of the expression's file, if a filter is asked for.
-fn expression(given: &Given) -> Result<Option<String>, Failure> {
+fn expression(given: &Given) -> Result<Option<MessageSelector>, Failure> {
     let (Some(kind), Some(path)) = (given.get("f"), given.get("e")) else { return Ok(None) };
-    match kind {
-        "TAG" => (),
-        "SQL92" => return Err(Failure::Unsupported { short: "f", what: "filterType SQL92" }),
-        other => return Err(Failure::FilterType(other.to_string())),
+    if !matches!(kind, "TAG" | "SQL92") {
+        return Err(Failure::FilterType(kind.to_string()));
     }
     let text = std::fs::read_to_string(path)
         .map_err(|source| Failure::Expression { path: path.to_string(), source })?;
     let text = text.trim().to_string();
     terminal::line(format_args!("Expression: {text}"));
-    Ok(Some(text))
+    let is_sql = kind == "SQL92";
+    Ok(Some(if is_sql { MessageSelector::by_sql(text) } else { text.as_str().into() }))
 }
 
 fn receive(receipts: &Receipts, fail_rate: f64, messages: &[MessageExt]) -> ConsumeStatus {
@@ -111,8 +111,22 @@ mod tests {
     fn refuses_filters_it_does_not_know() {
         assert!(expression(&given("-f TAG")).unwrap().is_none());
         assert!(matches!(expression(&given("-f X -e y")), Err(Failure::FilterType(_))));
-        assert!(matches!(expression(&given("-f SQL92 -e y")), Err(Failure::Unsupported { .. })));
+        assert!(matches!(
+            expression(&given("-f SQL92 -e /none/x")),
+            Err(Failure::Expression { .. })
+        ));
         assert!(matches!(expression(&given("-f TAG -e /none/x")), Err(Failure::Expression { .. })));
+    }
+
+    #[test]
+    fn reads_filters_of_both_kinds() {
+        let file = std::env::temp_dir().join(format!("expression-{}", std::process::id()));
+        std::fs::write(&file, " price > 5 \n").unwrap();
+        let of = |kind| expression(&given(&format!("-f {kind} -e {}", file.display())));
+        let (tags, sql) = (of("TAG").unwrap().unwrap(), of("SQL92").unwrap().unwrap());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(tags, MessageSelector::from("price > 5"));
+        assert_eq!(sql, MessageSelector::by_sql("price > 5"));
     }
 
     #[test]

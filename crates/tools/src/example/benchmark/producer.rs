@@ -9,7 +9,7 @@ use rocketmq_common::clock;
 use tokio::task::JoinSet;
 
 use super::stats::{self, Counters, Milliseconds, Sends, SendsAt};
-use super::{PAUSE, Shape, config, is_signed, refuse_unsupported, report};
+use super::{PAUSE, Shape, config, is_signed, is_traced, report};
 use crate::example::failure::Failure;
 use crate::example::{client, execute, terminal};
 use crate::options::{COMMON, Given, Opt, optional};
@@ -49,22 +49,22 @@ struct Run {
 }
 
 async fn produce(given: Given) -> Result<(), Failure> {
-    refuse_unsupported(&given)?;
     let shape = Shape::read(&given)?;
     let threads = terminal::number(&given, "w", 64usize, 1)?;
     let quantity = terminal::number(&given, "q", 0, 0)?;
     terminal::line(format_args!(
         "topic: {} threadCount: {threads} messageSize: {} keyEnable: {} propertySize: {} \
-         tagCount: {} traceEnable: false aclEnable: {} messageQuantity: {quantity}",
+         tagCount: {} traceEnable: {} aclEnable: {} messageQuantity: {quantity}",
         shape.topic,
         shape.body.len(),
         shape.keys,
         shape.property_size,
         shape.tag_count,
+        is_traced(&given),
         is_signed(&given),
     ));
     let config = config(&given, given.get("n"))?;
-    let producer = client::producer(GROUP, config).compress_over(usize::MAX).start().await?;
+    let producer = super::producer(GROUP, config, &given).compress_over(usize::MAX).start().await?;
     let (taken, counters) = (AtomicU64::new(0), SingleSends::default());
     let run = Arc::new(Run { producer, shape, quantity, taken, counters });
     let from = run.counters.snapshot();

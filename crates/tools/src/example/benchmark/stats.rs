@@ -77,6 +77,11 @@ impl Sends {
         self.time_max_us.load(Ordering::Relaxed) / 1000
     }
 
+    /// The longest time since this was asked last, ms.
+    pub(super) fn take_time_max_ms(&self) -> u64 {
+        self.time_max_us.swap(0, Ordering::Relaxed) / 1000
+    }
+
     pub(super) fn snapshot(&self) -> SendsAt {
         SendsAt {
             time_ms: clock::now_ms(),
