@@ -15,6 +15,12 @@ pub const ANY_DISK: &str = "-Drocketmq.broker.diskSpaceWarningLevelRatio=1.1 \
 pub const SMALL_FILES: &str = "mappedFileSizeCommitLog=65536\nmappedFileSizeConsumeQueue=2000\n\
     maxHashSlotNum=50\nmaxIndexNum=200\nmaxMessageSize=60000\n";
 
+/// The text of a file below `conf/`.
+pub fn sample(file: &str) -> String {
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf");
+    fs::read_to_string(conf.join(file)).unwrap()
+}
+
 /// A broker whose store outlives its processes.
 pub struct Broker {
     pub scratch: Scratch,

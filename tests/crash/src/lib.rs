@@ -115,3 +115,10 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub fn soak() -> Option<Duration> {
     std::env::var("SOAK_SECONDS").ok()?.parse().ok().map(Duration::from_secs)
 }
+
+/// How many rounds of faults a test of master and slave runs: `FAULT_ROUNDS`, else one in
+/// `make test` and 50 in the long form.
+pub fn fault_rounds() -> usize {
+    let given = std::env::var("FAULT_ROUNDS").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(if soak().is_some() { 50 } else { 1 })
+}
