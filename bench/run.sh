@@ -303,6 +303,6 @@ while [ "$pair" -le "$pairs" ]; do
 done
 tool_heap="-Xmx64m"
 # shellcheck disable=SC2086
-"$java_bin" $tool_heap -cp "$java_class_path" bench.Report "$results" "$base" "$other_label" ${history:+"$history"}
+"$java_bin" $tool_heap -cp "$java_class_path" bench.Report "$results" "$base" "$other_label" "$here/targets" ${history:+"$history"}
 say "results: $results"
 [ -z "$failures" ]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::figures::{Latencies, Line, Usage};
 use crate::options::Options;
-use crate::send;
+use crate::{send, spread};
 
 /// Nothing received for so long: the run has failed.
 const STALLED: Duration = Duration::from_secs(60);
@@ -168,6 +168,7 @@ impl Paced {
         line.rate(self.count, begun.elapsed());
         line.latencies(&latencies.lock());
         line.put("lag_max", lag_max);
+        line.put("lag_ms_max", lag_max * 1000 / self.rate.max(1));
         line.put("failed", failed.load(Ordering::Relaxed));
         line.usage(options, before, self.count)?;
         consumer.shutdown().await;
@@ -188,13 +189,15 @@ pub(crate) async fn latency(options: &Options, line: &mut Line) -> Result<()> {
     paced.run(options, line).await
 }
 
-/// Finds the peak of 64 senders, then produces and consumes together at 70 % of it.
+/// Finds the peak of 64 senders whose messages are consumed meanwhile, then produces and consumes
+/// at 70 % of it.
 pub(crate) async fn together(options: &Options, line: &mut Line) -> Result<()> {
     let mut peak = Line::new("peak");
-    let mut words: Vec<String> = ["threads=64", "warm=20000"].map(str::to_string).to_vec();
+    let mut words: Vec<String> =
+        ["connections=1", "inflight=64", "warm=20000"].map(str::to_string).to_vec();
     words.push(format!("namesrv={}", options.required("namesrv")?));
     words.push(format!("count={}", options.number("peak-count", 200_000)?));
-    send::closed_loop(&Options::parse(&words)?, &mut peak, 1).await?;
+    spread::run(&Options::parse(&words)?, &mut peak).await?;
     let peak = peak.number("rate");
     let rate = (peak * 0.7) as u64;
     line.put("peak_rate", peak);

@@ -13,11 +13,11 @@ use crate::figures::{Line, Usage};
 use crate::options::Options;
 use crate::send;
 
-/// `connections=` producers with a connection each, `inflight=` sends on their way in all, and as
-/// many consumers of one group, which get everything; the clock stops when all is received.
+/// `connections=` producers with a connection and `inflight=` sends on their way each, and as many
+/// consumers of one group, which get everything; the clock stops when all is received.
 pub(crate) async fn run(options: &Options, line: &mut Line) -> Result<()> {
     let connections: usize = options.number("connections", 100)?;
-    let inflight: usize = options.number("inflight", 128)?;
+    let inflight: usize = options.number("inflight", 64)?;
     let warm: u64 = options.number("warm", 20_000)?;
     let count: u64 = options.number("count", 200_000)?;
     let size = options.number("size", 1024)?;
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: &Options, line: &mut Line) -> Result<()> {
     let phase = async |count: u64| {
         let left = Arc::new(AtomicI64::new(count as i64));
         let mut tasks = JoinSet::new();
-        for sender in 0..inflight.max(connections) {
+        for sender in 0..inflight * connections {
             let producer = producers[sender % connections].clone();
             let (left, topic, body) = (Arc::clone(&left), topic.clone(), body.clone());
             tasks.spawn(async move {

@@ -17,12 +17,13 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Prints the table of a bench run: {@code Report RESULTS.jsonl BASE OTHER [HISTORY.json]}.
+ * Prints the table of a bench run and holds it against the targets:
+ * {@code Report RESULTS.jsonl BASE OTHER TARGETS [HISTORY.json]}.
  *
  * <p>Each result line carries case, system and pair. A system's figure is the median of its pairs; a ratio is taken
  * within each pair (OTHER / BASE) and printed as its median with the smallest and largest.
  */
-public final class Report {
+public final class Report implements Targets.Figures {
     /** A measured figure: its field, its heading, how it is shown. */
     private record Figure(String field, String heading, double unit, String format) {
     }
@@ -38,6 +39,7 @@ public final class Report {
         new Figure("kib_per_connection", "KiB/conn", 1, "%.1f"),
         new Figure("bytes_per_queue", "B/queue", 1, "%.0f"),
         new Figure("lag_max", "max lag", 1, "%.0f"),
+        new Figure("lag_ms_max", "lag ms", 1, "%.0f"),
         new Figure("boot_ms", "boot ms", 1, "%.0f"));
     private static final String FLOOR = "floor";
 
@@ -51,8 +53,8 @@ public final class Report {
     }
 
     public static void main(String[] args) throws Exception {
-        if (args.length < 3) {
-            System.err.println("usage: Report RESULTS.jsonl BASE OTHER [HISTORY.json]");
+        if (args.length < 4) {
+            System.err.println("usage: Report RESULTS.jsonl BASE OTHER TARGETS [HISTORY.json]");
             System.exit(2);
         }
         Report report = new Report(args[1], args[2]);
@@ -66,8 +68,10 @@ public final class Report {
             }
         }
         System.out.print(report.table());
-        if (args.length > 3) {
-            report.append(Path.of(args[3]), machine);
+        System.out.println();
+        System.out.print(new Targets(report.other, FLOOR, report).verdicts(Path.of(args[3])));
+        if (args.length > 4) {
+            report.append(Path.of(args[4]), machine);
         }
     }
 
@@ -83,9 +87,10 @@ public final class Report {
         return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
     }
 
-    private Double figure(String name, String system, String field) {
+    @Override
+    public Double figure(String name, String system, String field) {
         List<Double> values = new ArrayList<>();
-        for (JSONObject line : results.get(name).getOrDefault(system, new TreeMap<>()).values()) {
+        for (JSONObject line : results.getOrDefault(name, Map.of()).getOrDefault(system, new TreeMap<>()).values()) {
             if (line.containsKey(field)) {
                 values.add(line.getDoubleValue(field));
             }
@@ -93,8 +98,14 @@ public final class Report {
         return values.isEmpty() ? null : median(values);
     }
 
+    @Override
+    public Double ratio(String name, String field) {
+        double[] spread = results.containsKey(name) ? spread(name, field) : null;
+        return spread == null ? null : spread[0];
+    }
+
     /** Median, smallest and largest of OTHER / BASE within each pair; null when not comparable. */
-    private double[] ratio(String name, String field) {
+    private double[] spread(String name, String field) {
         List<Double> ratios = new ArrayList<>();
         var bases = results.get(name).getOrDefault(base, new TreeMap<>());
         var others = results.get(name).getOrDefault(other, new TreeMap<>());
@@ -132,7 +143,7 @@ public final class Report {
             List<String> ratios = new ArrayList<>(List.of("", "ratio"));
             List<String> spreads = new ArrayList<>(List.of("", "spread"));
             for (Figure figure : FIGURES) {
-                double[] ratio = ratio(name, figure.field());
+                double[] ratio = spread(name, figure.field());
                 ratios.add(ratio == null ? "" : String.format(Locale.ROOT, "x%.3f", ratio[0]));
                 spreads.add(ratio == null ? "" : String.format(Locale.ROOT, "%.2f-%.2f", ratio[1], ratio[2]));
             }
@@ -189,7 +200,7 @@ public final class Report {
             }
             JSONObject ratios = new JSONObject(true);
             FIGURES.forEach(figure -> {
-                double[] ratio = ratio(name, figure.field());
+                double[] ratio = spread(name, figure.field());
                 if (ratio != null) {
                     ratios.put(figure.field(), Arrays.stream(ratio).map(Load::round).boxed().toList());
                 }
