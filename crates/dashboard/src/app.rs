@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::{Classic, Envelope, Failure};
 use crate::audit::Audit;
 use crate::cluster::{Cluster, Clusters};
-use crate::history::History;
+use crate::history::{Histories, History};
 use crate::login::{Login, User};
 use crate::monitor::Monitor;
 use crate::rest::PageCache;
@@ -33,7 +33,7 @@ pub(crate) struct App {
     pub(crate) clusters: Clusters,
     pub(crate) login: Login,
     pub(crate) audit: Audit,
-    pub(crate) history: Arc<History>,
+    pub(crate) histories: Histories,
     pub(crate) monitor: Monitor,
     pub(crate) tasks: Tasks,
     pub(crate) pages: PageCache,
@@ -53,6 +53,11 @@ pub(crate) struct Ctx {
 impl Ctx {
     pub(crate) fn admin(&self) -> &AdminClient {
         &self.cluster.admin
+    }
+
+    /// The history of the cluster that is asked about.
+    pub(crate) fn history(&self) -> Arc<History> {
+        self.app.histories.of(&self.cluster.name_servers)
     }
 
     /// Notes a change in the audit log.

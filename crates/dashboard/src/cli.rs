@@ -1,6 +1,6 @@
 //! `mqdashboard`: options, first words and exit codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rocketmq_common::config::KeyInfo;
 use rocketmq_common::{home, logging};
@@ -98,6 +98,7 @@ async fn serve(config: DashboardConfig, broker_keys: Vec<KeyInfo>) -> i32 {
     let name_servers = config.clusters().first().cloned().unwrap_or_default();
     let users = config.data("users.properties");
     let login = config.login();
+    let data = config.data("");
     let dashboard = match Dashboard::start(config, broker_keys).await {
         Ok(dashboard) => dashboard,
         Err(error) => {
@@ -111,9 +112,25 @@ async fn serve(config: DashboardConfig, broker_keys: Vec<KeyInfo>) -> i32 {
     tracing::info!(target: LOGGER, "{boot}");
     println!("{boot}");
     announce(&dashboard, &users, login);
+    if let Some(hint) = fleeting(&data) {
+        tracing::warn!(target: LOGGER, "{hint}");
+        println!("{hint}");
+    }
     let code = signals.await;
     dashboard.shutdown().await;
     code
+}
+
+/// A word of warning for a data folder that a reboot may empty, as 1.0.0's default.
+fn fleeting(data: &Path) -> Option<String> {
+    let places = [PathBuf::from("/tmp"), std::env::temp_dir()];
+    places.iter().any(|place| data.starts_with(place)).then(|| {
+        format!(
+            "users, history and audit log are kept in {}, which a reboot may empty; set rocketmq.config.dataPath to a \
+             folder that stays",
+            data.display()
+        )
+    })
 }
 
 /// Who can log in; the first password is shown here and nowhere else.
@@ -134,6 +151,17 @@ pub fn announce(dashboard: &Dashboard, users: &std::path::Path, login: Option<bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_data_folder_that_a_reboot_empties_is_told() {
+        let default = DashboardConfig::default().data("");
+        let told = fleeting(&default).unwrap();
+        assert!(
+            told.contains("/tmp/rocketmq-console/data")
+                && told.contains("rocketmq.config.dataPath")
+        );
+        assert_eq!(fleeting(Path::new("/var/lib/rocketmq/dashboard")), None);
+    }
 
     #[test]
     fn words_are_springs_and_ours() {

@@ -42,7 +42,47 @@ impl Kind {
     }
 }
 
-/// The history of the first cluster.
+/// The histories of all clusters. That of the first lies where 1.0.0 has it, in the data folder itself; each
+/// other one in a folder below it that is named after its name servers.
+pub(crate) struct Histories {
+    root: PathBuf,
+    keep_days: i64,
+    first: String,
+    open: Mutex<BTreeMap<String, Arc<History>>>,
+}
+
+/// Longest name of such a folder.
+const FOLDER_MAX: usize = 200;
+
+impl Histories {
+    /// `first` is the name server list that the dashboard starts with.
+    pub(crate) fn new(root: PathBuf, keep_days: i64, first: String) -> Histories {
+        Histories { root, keep_days, first, open: Mutex::default() }
+    }
+
+    /// The history of the cluster with this name server list.
+    pub(crate) fn of(&self, name_servers: &str) -> Arc<History> {
+        let mut open = self.open.lock();
+        let history = open.entry(name_servers.to_string()).or_insert_with(|| {
+            let folder = if name_servers == self.first {
+                self.root.clone()
+            } else {
+                self.root.join("clusters").join(folder_name(name_servers))
+            };
+            Arc::new(History::open(folder, self.keep_days))
+        });
+        Arc::clone(history)
+    }
+}
+
+fn folder_name(name_servers: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
+    let name: String = name_servers.chars().take(FOLDER_MAX).map(plain).collect();
+    // A name of dots alone would be a way out of the folder.
+    if name.chars().all(|c| c == '.') { "_".to_string() } else { name }
+}
+
+/// The history of one cluster.
 pub(crate) struct History {
     folder: PathBuf,
     keep_days: i64,
@@ -262,20 +302,26 @@ fn add_to(sum: &mut [f64; 4], at: usize, stats: Option<BrokerStatsData>) {
     }
 }
 
-/// Samples the first cluster once a minute, for as long as the dashboard runs.
+/// Samples every cluster once a minute, for as long as the dashboard runs.
 pub(crate) async fn collect(app: Arc<crate::app::App>) {
     let mut ticks = tokio::time::interval(SAMPLE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Ok(cluster) = app.clusters.get(None) else { continue };
-        let snapshot = cluster.live.look().await;
-        if snapshot.error.is_none() && snapshot.updated > 0 {
-            app.history.sample(&cluster.admin, &snapshot).await;
-        }
-        let history = Arc::clone(&app.history);
-        let _ = tokio::task::spawn_blocking(move || history.save()).await;
+        // Beside each other: one that cannot be reached takes the others no sample.
+        let lists = app.clusters.lists();
+        futures_util::future::join_all(lists.iter().map(|list| collect_one(&app, list))).await;
     }
+}
+
+async fn collect_one(app: &crate::app::App, name_servers: &str) {
+    let Ok(cluster) = app.clusters.get(Some(name_servers)) else { return };
+    let history = app.histories.of(name_servers);
+    let snapshot = cluster.live.look().await;
+    if snapshot.error.is_none() && snapshot.updated > 0 {
+        history.sample(&cluster.admin, &snapshot).await;
+    }
+    let _ = tokio::task::spawn_blocking(move || history.save()).await;
 }
 
 #[cfg(test)]
@@ -297,6 +343,23 @@ mod tests {
             [(now, vec![1.5, 10.0, 2.0, 20.0])]
         );
         assert!(again.series(Kind::Topic, "T", now + 1, now + 5).is_empty());
+    }
+
+    #[test]
+    fn each_cluster_has_a_folder_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = Histories::new(folder.path().to_path_buf(), 30, "a:1".to_string());
+        for list in ["a:1", "b:2;c:3"] {
+            let sample = (list.to_string(), "1.00".to_string());
+            all.of(list).add(clock::now_ms(), Kind::Broker, vec![sample]);
+            all.of(list).save();
+        }
+        let name = format!("dashboard{}.json", date_of(clock::now_ms()));
+        let first = std::fs::read_to_string(folder.path().join(&name)).unwrap();
+        let other = folder.path().join("clusters/b_2_c_3").join(&name);
+        assert!(first.contains("a:1") && !first.contains("b:2"), "{first}");
+        assert!(std::fs::read_to_string(other).unwrap().contains("b:2;c:3"));
+        assert_eq!((folder_name("../x:1"), folder_name("..")), (".._x_1".into(), "_".into()));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub use settings::{DashboardConfig, SettingsError};
 use app::App;
 use audit::Audit;
 use cluster::Clusters;
-use history::History;
+use history::Histories;
 use listener::Listener;
 use login::Login;
 use monitor::Monitor;
@@ -102,7 +102,11 @@ impl Dashboard {
             clusters: Clusters::new(&config),
             login,
             audit: Audit::open(config.data("audit.log")),
-            history: Arc::new(History::open(config.data(""), config.history_days)),
+            histories: Histories::new(
+                config.data(""),
+                config.history_days,
+                config.clusters().first().cloned().unwrap_or_default(),
+            ),
             monitor: monitor.map_err(DashboardError::File)?,
             tasks: Default::default(),
             pages: Default::default(),

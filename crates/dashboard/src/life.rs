@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::Failure;
 use crate::api::message_value;
 use crate::app::Ctx;
+use crate::text::said;
 
 /// Copies of a message that are looked for in one retry topic.
 const COPIES_MAX: i32 = 32;
@@ -18,7 +19,7 @@ pub(crate) async fn of(ctx: &Ctx, message: &MessageExt) -> Result<Value, Failure
         event(
             message.born_timestamp,
             "born",
-            json!({"text": format!("sent by {}", message.born_host)}),
+            json!({"text": format!("sent by {}", message.born_host), "host": message.born_host}),
         ),
         stored(message, "stored", None),
     ];
@@ -73,7 +74,7 @@ pub(crate) async fn of(ctx: &Ctx, message: &MessageExt) -> Result<Value, Failure
 fn event(time: i64, kind: &str, more: Value) -> Value {
     let mut event = json!({
         "time": time, "kind": kind, "group": null, "text": "", "topic": null, "broker": null, "queueId": null, "offset": null,
-        "status": null,
+        "status": null, "host": null, "times": null,
     });
     if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
         event.extend(more);
@@ -83,7 +84,7 @@ fn event(time: i64, kind: &str, more: Value) -> Value {
 
 fn stored(message: &MessageExt, kind: &str, group: Option<&str>) -> Value {
     let text = match group {
-        Some(_) => format!("failed {} times", message.reconsume_times),
+        Some(_) => said("failed {0} {0:time|times}", &[message.reconsume_times.to_string()]),
         None => format!("stored at {}", message.store_host),
     };
     event(
@@ -92,6 +93,8 @@ fn stored(message: &MessageExt, kind: &str, group: Option<&str>) -> Value {
         json!({
             "group": group,
             "text": text,
+            "host": group.is_none().then_some(&message.store_host),
+            "times": group.map(|_| message.reconsume_times),
             "topic": message.message.topic,
             "broker": message.broker_name,
             "queueId": message.queue_id,

@@ -24,6 +24,10 @@ pub(crate) use model::{BrokerState, GroupState, Snapshot, kind_of};
 const INTERVAL: Duration = Duration::from_secs(3);
 /// A round is followed by a rest of so many times what it took.
 const REST_FACTOR: u32 = 20;
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_secs(30);
+/// How soon after a change a round begins: changes that come one after another share it.
+const SOON: Duration = Duration::from_millis(500);
 /// How long after the last look rounds go on, ms.
 const WATCHED_MS: i64 = 30_000;
 /// How long the first look waits for the first round.
@@ -34,6 +38,7 @@ pub(crate) struct Live {
     snapshot: RwLock<Arc<Snapshot>>,
     watched_until_ms: AtomicI64,
     looked: Notify,
+    changed: Notify,
     renewed: Notify,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -44,6 +49,7 @@ impl Live {
             snapshot: RwLock::default(),
             watched_until_ms: AtomicI64::new(0),
             looked: Notify::new(),
+            changed: Notify::new(),
             renewed: Notify::new(),
             task: Mutex::new(None),
         });
@@ -74,9 +80,9 @@ impl Live {
         Arc::clone(&self.snapshot.read())
     }
 
-    /// Has the next round begin at once, after something was changed.
+    /// Has the next round begin soon, after something was changed.
     pub(crate) fn renew_soon(&self) {
-        self.looked.notify_one();
+        self.changed.notify_one();
     }
 }
 
@@ -90,9 +96,15 @@ async fn run(live: Arc<Live>, admin: Arc<AdminClient>) {
         let started = Instant::now();
         let old = Arc::clone(&live.snapshot.read());
         let new = gather::round(&admin, &old).await;
+        // The first round fills the lists and may take long; one that failed asked for little.
+        let is_short = old.updated == 0 || new.error.is_some();
         *live.snapshot.write() = Arc::new(new);
         live.renewed.notify_waiters();
-        let rest = INTERVAL.max(started.elapsed() * REST_FACTOR).min(Duration::from_secs(30));
-        tokio::time::sleep(rest).await;
+        let long = INTERVAL.max(started.elapsed() * REST_FACTOR).min(REST_MAX);
+        let rest = if is_short { INTERVAL } else { long };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = live.changed.notified() => tokio::time::sleep(SOON).await,
+        }
     }
 }

@@ -3,9 +3,15 @@
 
 mod support;
 
+use std::time::Duration;
+
+use rocketmq_client::admin::AdminClient;
 use rocketmq_client::{ConsumeFromWhere, ConsumeStatus, Message, Producer, PushConsumer};
+use rocketmq_common::clock;
+use rocketmq_protocol::body::TopicConfig;
+use rocketmq_standalone::Standalone;
 use serde_json::{Value, json};
-use support::Scene;
+use support::{Gate, Scene};
 
 async fn create(scene: &Scene, topic: &str, queues: i32) {
     let body = json!({
@@ -259,6 +265,16 @@ async fn dead_letters_are_listed_exported_followed_and_sent_again() {
         "{done}"
     );
     assert_eq!(search(&scene, "topic=Deadly").await.len(), 2);
+    let elsewhere =
+        json!({"topic": "%DLQ%failing", "ids": [found[0]["offsetMsgId"]], "to": "Other"});
+    create(&scene, "Other", 1).await;
+    let task = scene.post("/api/v1/messages/resend", &elsewhere).await.json();
+    let path = format!("/api/v1/tasks/{}", task["task"]);
+    let done = scene.until(&path, |answer| answer["finished"] == true).await;
+    assert_eq!(done["failed"], 0, "{done}");
+    assert_eq!(search(&scene, "topic=Other").await[0]["keys"], "dead");
+    let none = scene.get("/api/v1/dlq/failing/export?format=json&ids=0000").await.json();
+    assert_eq!(none, json!([]));
     assert_eq!(scene.get("/api/v1/tasks/77").await.status, 404);
     producer.shutdown().await;
     scene.stop().await;
@@ -335,10 +351,51 @@ async fn a_name_server_that_is_gone_is_told_and_comes_back() {
         .await;
     assert_eq!(back.json()["data"], true);
     scene.until("/cluster/list.query", |answer| answer["status"] == 0).await;
+    let mut gate = Gate::open(&known).await;
+    let through = format!("/ops/updateNameSvrAddr.do?nameSvrAddrList={}", gate.addr());
+    assert_eq!(scene.send("POST", &through, &[], "").await.json()["data"], true);
+    scene.until("/cluster/list.query", |answer| answer["status"] == 0).await;
+    gate.close().await;
+    let failed = format!("connect to [{}] failed", gate.addr());
+    let told = |answer: &Value| {
+        answer["problems"][0]["message"].as_str().unwrap_or("").starts_with(&failed)
+    };
+    scene.until("/api/v1/problems", told).await;
+    gate.reopen().await;
+    scene.until("/api/v1/problems", |answer| !told(answer)).await;
+    scene.until("/cluster/list.query", |answer| answer["status"] == 0).await;
     let bad = scene
         .send("POST", "/ops/updateNameSvrAddr.do?nameSvrAddrList=nonsense", &[], "")
         .await
         .json();
     assert_eq!((&bad["status"], bad["fix"].is_string()), (&json!(-1), true));
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_cluster_has_a_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Standalone::on_free_ports(folder.path()).await.unwrap();
+    let list = other.namesrv_addr();
+    let admin = AdminClient::connect(Some(&list)).unwrap();
+    let there = TopicConfig { topic_name: "There".to_string(), ..TopicConfig::default() };
+    admin.create_topic(&other.broker_addr(), &there).await.unwrap();
+    let scene = Scene::start(&[("rocketmq.config.namesrvAddrs", &list)]).await;
+    let hour = 3_600_000;
+    let (from, to) = (clock::now_ms() - hour, clock::now_ms() + hour);
+    let path = format!("/api/v1/history?series=topic:There&from={from}&to={to}");
+    let cookie = format!("rocketmq_cluster={list}");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let reply = scene.send("GET", &path, &[("Cookie", &cookie)], "").await;
+        if !reply.json()["points"].as_array().unwrap().is_empty() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{}", reply.body);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(scene.get(&path).await.json()["points"], json!([]), "of the first cluster");
+    admin.shutdown().await;
+    other.shutdown().await;
     scene.stop().await;
 }

@@ -1,4 +1,4 @@
-// A sortable table that draws only the rows in view, so that ten thousand rows cost no more than fifty.
+// A sortable table; one that fills the page draws only the rows in view, so that ten thousand cost no more than fifty.
 import { el, fill } from "./dom.js";
 import { t } from "./words.js";
 
@@ -8,7 +8,7 @@ const PLAIN_MAX = 150;
 // Columns: {key, title, cell(row), sort(row)?, num?, small? (hidden on small screens), class?}
 export class Table {
   constructor({ columns, key, sort, descending, page, empty, onsort, selected }) {
-    Object.assign(this, { columns, key, empty, onsort, selected });
+    Object.assign(this, { columns, key, empty, onsort, selected, page });
     this.sortKey = sort;
     this.descending = !!descending;
     this.rows = [];
@@ -57,7 +57,7 @@ export class Table {
     const count = this.rows.length;
     let from = 0;
     let to = count;
-    if (count > PLAIN_MAX) {
+    if (this.page && count > PLAIN_MAX) {
       from = Math.max(0, Math.floor(this.node.scrollTop / ROW) - 15);
       to = Math.min(count, from + Math.ceil((this.node.clientHeight || 800) / ROW) + 30);
     }

@@ -1,4 +1,4 @@
-// Every text of the page: key, English, Chinese. {0} is replaced by the first argument.
+// Every text of the page: key, English, Chinese. {0} is the first argument, {0:one|many} a word that goes with it.
 const WORDS = {
   overview: ["Overview", "概览"], cluster: ["Cluster", "集群"], topics: ["Topics", "主题"], groups: ["Groups", "消费组"], producers: ["Producers", "生产者"], messages: ["Messages", "消息"],
   trace: ["Trace", "消息轨迹"], dlq: ["Dead letters", "死信"], history: ["History", "历史"], acl: ["Accounts", "权限"], ops: ["Operations", "运维"], audit: ["Audit", "审计"],
@@ -20,16 +20,18 @@ const WORDS = {
   readWrite: ["read and write", "读写"], readOnly: ["read", "只读"], writeOnly: ["write", "只写"], noAccess: ["none", "无"], ordered: ["Ordered", "顺序"], where: ["Where", "位置"], noConsumers: ["No group has consumed this topic.", "没有消费组消费过该主题。"],
   brokerOffset: ["Broker offset", "代理者位点"], consumerOffset: ["Consumer offset", "消费者位点"], owner: ["Owner", "消费终端"], lastTime: ["Last time", "最后消费时间"], tag: ["Tag", "标签"], body: ["Body", "消息体"], traced: ["With trace", "启用轨迹"], msgId: ["Message id", "消息 ID"], offset: ["Offset", "位点"],
   goOnAt: ["Go on at", "起点"], toTime: ["a time", "指定时间"], toBegin: ["the oldest message", "最早消息"], toEnd: ["the end", "最新位点"], time: ["Time", "时间"], from: ["From", "从"], to: ["To", "到"], repeats: ["Again", "重复消费"], skips: ["Skipped", "跳过"],
-  willRepeat: ["{0} messages will be consumed again, {1} will be skipped.", "将重复消费 {0} 条消息,跳过 {1} 条。"], membersAreTold: ["The group is online: its members are told.", "消费组在线:将通知其成员。"], offlineReset: ["The group is offline: the brokers' offsets are set.", "消费组离线:直接修改 Broker 上的位点。"],
+  willRepeat: ["{0} {0:message|messages} will be consumed again, {1} will be skipped.", "将重复消费 {0} 条消息,跳过 {1} 条。"], membersAreTold: ["The group is online: its members are told.", "消费组在线:将通知其成员。"], offlineReset: ["The group is offline: the brokers' offsets are set.", "消费组离线:直接修改 Broker 上的位点。"],
   group: ["Group", "消费组"], clients: ["Clients", "终端"], client: ["Client", "终端"], clientId: ["Client id", "终端 ID"], type: ["Type", "类型"], model: ["Model", "模式"], systemGroups: ["System groups", "系统消费组"], addGroup: ["New group", "新增消费组"], consumeDetail: ["Progress", "消费详情"], limits: ["Limits", "监控阈值"],
   limitsText: ["A group beyond its limits is shown as a problem.", "超出阈值的消费组会显示为问题。"], minCount: ["Clients, at least", "最少终端数"], maxLag: ["Lag, at most", "最大堆积"], deleteGroup: ["Delete group", "删除消费组"], deleteGroupText: ["{0} and its offsets will be gone, on every broker.", "{0} 及其消费位点将从所有 Broker 上删除。"],
   noProgress: ["The group has not consumed anything yet.", "该消费组尚未消费。"], noOwner: ["nobody", "无"], language: ["Language", "语言"], subscriptions: ["Subscriptions", "订阅"], expression: ["Expression", "表达式"], rates: ["Rates", "速率"], properties: ["Properties", "属性"], stack: ["Stacks", "堆栈"], noStack: ["The client does not tell.", "终端未提供。"],
   pullTps: ["Pulls / s", "拉取/秒"], pullRt: ["Pull ms", "拉取耗时"], okTps: ["Done / s", "成功/秒"], failedTps: ["Failed / s", "失败/秒"], consumeRt: ["Consume ms", "消费耗时"], failedHour: ["Failed, last hour", "近一小时失败"], cached: ["Cached", "缓存数"], cachedMib: ["Cached MiB", "缓存 MiB"], locked: ["Locked", "已加锁"], lastPull: ["Last pull", "最近拉取"], lastConsume: ["Last consumption", "最近消费"],
   consumeEnable: ["May consume", "允许消费"], broadcastEnable: ["May broadcast", "允许广播消费"], fromMinEnable: ["May start at the oldest", "允许从最小位点消费"], notifyEnable: ["Tells members of changes", "通知成员变化"], retryQueues: ["Retry queues", "重试队列数"], retryMax: ["Retries, at most", "最大重试次数"], brokerId: ["Broker id", "Broker ID"], slowBroker: ["Broker id when slow", "消费慢时的 Broker ID"],
   lastHeartbeat: ["Last heartbeat", "最近心跳"], producersByName: ["These brokers cannot list their producers: ask for a topic and a group.", "这些 Broker 无法列出生产者:请输入主题和生产组。"], producerGroup: ["Producer group", "生产组"],
-  begin: ["Begin", "开始"], end: ["End", "结束"], bodyContains: ["Body contains", "消息体包含"], property: ["Property", "属性名"], propertyValue: ["Its value", "属性值"], storeTime: ["Stored", "存储时间"], bornTime: ["Sent", "产生时间"], size: ["Size", "大小"], bytes: ["{0} bytes", "{0} 字节"], noMessages: ["No message found.", "没有找到消息。"], olderMessages: ["Older messages", "更早的消息"],
-  scanned: ["{0} messages looked at; reading does not count as consumption", "已扫描 {0} 条消息;查看不计入消费"], chooseTopic: ["Choose a topic, or give a message id.", "请选择主题或输入消息 ID。"], text: ["Text", "文本"], hex: ["Hex", "十六进制"], offsetMsgId: ["Offset id", "位点 ID"], retries: ["Retries", "重试次数"], retryOf: ["{0} of {1}", "{0} / {1}"], life: ["Life", "生命周期"],
-  copyBody: ["Copy body", "复制消息体"], download: ["Download", "下载"], sendAgain: ["Send again", "重新发送"], sentAgain: ["Sent again", "已重新发送"], consumeNow: ["Consume now", "立即消费"], consumedNow: ["Consumed", "已消费"], someFailed: ["{0} of {1} failed", "{1} 条中有 {0} 条失败"],
+  moreFilters: ["By body, property or offset", "按消息体、属性或位点"], purge: ["Delete all", "全部删除"], purgeText: ["All dead letters of {0} will be gone, on every broker.", "{0} 的全部死信将从所有 Broker 上删除。"],
+  begin: ["Begin", "开始"], end: ["End", "结束"], bodyContains: ["Body contains", "消息体包含"], property: ["Property", "属性名"], propertyValue: ["Its value", "属性值"], storeTime: ["Stored", "存储时间"], bornTime: ["Sent", "产生时间"], size: ["Size", "大小"], bytes: ["{0} {0:byte|bytes}", "{0} 字节"], noMessages: ["No message found.", "没有找到消息。"], olderMessages: ["Older messages", "更早的消息"],
+  scanned: ["{0} {0:message|messages} looked at; reading does not count as consumption", "已扫描 {0} 条消息;查看不计入消费"], chooseTopic: ["Choose a topic, or give a message id.", "请选择主题或输入消息 ID。"], text: ["Text", "文本"], hex: ["Hex", "十六进制"], offsetMsgId: ["Offset id", "位点 ID"], retries: ["Retries", "重试次数"], retryOf: ["{0} of {1}", "{0} / {1}"], life: ["Life", "生命周期"],
+  copyBody: ["Copy body", "复制消息体"], download: ["Download", "下载"], sendAgain: ["Send again", "重新发送"], sendElsewhere: ["Send to …", "发送到……"], sentAgain: ["Sent again", "已重新发送"], consumeNow: ["Consume now", "立即消费"], consumedNow: ["Consumed", "已消费"], someFailed: ["{0} of {1} failed", "{1} 条中有 {0} 条失败"],
+  failedTimes: ["failed {0} {0:time|times}", "已失败 {0} 次"],
   event_born: ["Sent", "发送"], event_stored: ["Stored", "存储"], event_delayed: ["Delayed", "延迟"], event_consumed: ["Consumed", "消费"], event_failed: ["Failed", "失败"], event_retry: ["Waits for a retry", "等待重试"], event_dlq: ["Dead letter", "进入死信"], event_waiting: ["Waits", "等待"], event_filtered: ["Filtered", "被过滤"], event_trace: ["Trace", "轨迹"],
   CONSUMED: ["consumed", "已消费"], NOT_CONSUME_YET: ["not consumed yet", "尚未消费"], NOT_ONLINE: ["group offline", "消费组离线"], CONSUMED_BUT_FILTERED: ["filtered", "已过滤"], PULL: ["pulled by the application", "应用主动拉取"], CONSUME_BROADCASTING: ["broadcast", "广播消费"], UNKNOWN: ["unknown", "未知"], RETRYING: ["waits for a retry", "等待重试"], IN_DLQ: ["dead letter", "死信"],
   CONSUME_PASSIVELY: ["push", "推"], CONSUME_ACTIVELY: ["pull", "拉"], CLUSTERING: ["clustering", "集群"], BROADCASTING: ["broadcasting", "广播"],
@@ -41,6 +43,25 @@ const WORDS = {
   testRules: ["May it?", "权限测试"], action: ["Action", "动作"], ask: ["Ask", "测试"], allowed: ["allowed", "允许"], denied: ["denied", "拒绝"],
   opsText: ["What is changed here counts for every user, until the dashboard ends.", "此处的修改对所有用户生效,直到控制台重启。"], nameServerLists: ["Known lists", "已知列表"], otherList: ["Another list", "其他列表"], connections: ["Connections", "连接"], useVip: ["Send to the VIP port (listenPort − 2)", "使用 VIP 端口(listenPort − 2)"], useTls: ["TLS", "TLS"],
   subject: ["Subject", "对象"], result: ["Result", "结果"],
+};
+
+// What is wrong, and what to do, in Chinese; the server says it in English (`src/problems.rs`).
+const PROBLEMS = {
+  nameServer: ["{0}", "请启动 NameServer,或将 rocketmq.config.namesrvAddr(或运维页中的列表)改为正在运行的地址"],
+  unreachable: ["{0}", "请查看该机器上的 broker.log;mqadmin doctor 可给出更多信息"],
+  disk: ["CommitLog 所在磁盘已使用 {0} %", "请清理磁盘,或缩短 fileReservedTime:mqadmin updateBrokerConfig -k fileReservedTime -v <小时>"],
+  sendWait: ["最早的发送请求已等待 {0} 毫秒", "磁盘或 CPU 已到极限:请增加 Broker 或减少发送"],
+  dispatch: ["CommitLog 中有 {0} MiB 尚未写入消费队列", "消费者会延迟看到消息;请检查磁盘"],
+  noMaster: ["没有主节点:无法写入,消费者从从节点读取", "请重新启动主节点"],
+  slaveBehind: ["比主节点落后 {0} MiB", "请查看其 store.log 以及到主节点 haListenPort 的网络"],
+  slaveDiverged: ["其 CommitLog 比主节点更长:数据已分叉", "请停止该节点,移走其存储目录后重新启动,它会从主节点复制"],
+  noConsumer: ["有 {0} 条消息等待,但没有消费者", "请启动该组的消费者;如不再使用,请删除该组"],
+  lagGrows: ["堆积持续增长:{0} 条消息", "请增加消费者(最多每个队列一个)或提高消费速度"],
+  queueStands: ["有消费者在线,但有 {0} 个队列停止消费,仍有消息等待:{1}", "请在消费组页查看该队列的消费终端:可能已挂起,或没有终端分配到该队列"],
+  idleConsumers: ["{0} 个消费者共用 {1} 个队列:{2} 个处于空闲", "请增加主题队列数或停止部分消费者"],
+  dlq: ["{0} 条消息重试失败,已进入 {1}", "请在死信页查看,修复消费者后重新发送"],
+  tooFewConsumers: ["只有 {0} 个消费者,低于阈值 {1}", "请启动缺少的消费者"],
+  lagLimit: ["堆积 {0} 超过阈值 {1}", "请增加消费者或提高消费速度"],
 };
 
 let chosen = "en";
@@ -55,8 +76,17 @@ export function setLanguage(lang) {
   document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
 }
 
+function said(text, given) {
+  return text.replace(/\{(\d)(?::([^|}]*)\|([^}]*))?\}/g, (_, at, one, many) => (one === undefined ? given[at] : String(given[at]) === "1" ? one : many));
+}
+
 export function t(key, ...given) {
   const words = WORDS[key];
-  const text = words ? words[chosen === "zh" ? 1 : 0] : String(key);
-  return text.replace(/\{(\d)\}/g, (_, at) => given[at]);
+  return said(words ? words[chosen === "zh" ? 1 : 0] : String(key), given);
+}
+
+// What is wrong and what to do about it, in the chosen language.
+export function problemText({ kind, message, fix, values }) {
+  const words = chosen === "zh" && PROBLEMS[kind];
+  return words ? [said(words[0], values), words[1]] : [message, fix];
 }

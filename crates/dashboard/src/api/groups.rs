@@ -18,7 +18,7 @@ use crate::app::{Body, Ctx, Params};
 use crate::reset::{self, Target};
 use crate::rest::{delete_group, lowest_version, owners};
 
-fn is_system(group: &str) -> bool {
+pub(super) fn is_system(group: &str) -> bool {
     BUILT_IN_GROUPS.contains(&group) || group.starts_with(SYSTEM_GROUP_PREFIX)
 }
 

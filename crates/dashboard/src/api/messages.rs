@@ -1,6 +1,6 @@
 //! The message explorer, dead letters, and work on many messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use axum::Json;
 use axum::extract::Path;
@@ -19,7 +19,7 @@ use crate::app::{Body, Ctx, Params};
 use crate::explorer::{self, QueueRange, Search};
 use crate::life;
 use crate::rest::{consume, find_message, send_one};
-use crate::text::csv_field;
+use crate::text::{csv_field, said};
 
 /// Messages of one answer when not said otherwise, and at most.
 const LIMIT: i64 = 50;
@@ -237,6 +237,8 @@ pub(super) struct Resend {
     group: Option<String>,
     ids: Vec<String>,
     client_id: Option<String>,
+    /// Sends them to this topic instead of their first one.
+    to: Option<String>,
 }
 
 /// Begins a task; its progress is at `tasks/{id}`.
@@ -245,12 +247,9 @@ pub(super) async fn resend(ctx: Ctx, Body(request): Body<Resend>) -> Answer {
         return Err(Failure::invalid(format!("name 1 to {MANY_MAX} message ids")));
     }
     let (id, task) = ctx.app.tasks.begin("resend", request.ids.len());
-    let subject = format!(
-        "{} {} messages of {}",
-        request.group.as_deref().unwrap_or_default(),
-        request.ids.len(),
-        request.topic
-    );
+    let target = request.group.as_deref().or(request.to.as_deref()).unwrap_or_default();
+    let values = [target.to_string(), request.ids.len().to_string(), request.topic.clone()];
+    let subject = said("{0} {1} {1:message|messages} of {2}", &values);
     ctx.note("resend", &subject, &Ok(()));
     tokio::spawn(async move {
         for one in &request.ids {
@@ -259,7 +258,7 @@ pub(super) async fn resend(ctx: Ctx, Body(request): Body<Resend>) -> Answer {
                     let client = request.client_id.as_deref();
                     consumed(consume(&ctx, &request.topic, group, one, client).await)
                 }
-                None => send_again(&ctx, &request.topic, one).await,
+                None => send_again(&ctx, &request.topic, one, request.to.as_deref()).await,
             };
             task.step(one, done);
         }
@@ -280,12 +279,12 @@ fn consumed(result: Result<Value, Failure>) -> Result<(), Failure> {
     }
 }
 
-/// Sends a message to the topic it was first sent to, as a new one.
-async fn send_again(ctx: &Ctx, topic: &str, id: &str) -> Result<(), Failure> {
+/// Sends a message to the topic it was first sent to, or to another, as a new one.
+async fn send_again(ctx: &Ctx, topic: &str, id: &str, to: Option<&str>) -> Result<(), Failure> {
     let found = find_message(ctx, topic, id).await?;
     let origin =
         ["DLQ_ORIGIN_TOPIC", "RETRY_TOPIC"].into_iter().find_map(|name| found.message.get(name));
-    let target = origin.unwrap_or(&found.message.topic).to_string();
+    let target = to.or(origin).unwrap_or(&found.message.topic).to_string();
     if target.starts_with('%') {
         return Err(Failure::invalid(format!("{id} does not tell which topic it came from")));
     }
@@ -339,7 +338,12 @@ pub(super) async fn export(
 ) -> Result<Response, Failure> {
     let topic = format!("{DLQ_PREFIX}{group}");
     let ranges = explorer::ranges(ctx.admin(), &topic, 0, clock::now_ms()).await?;
-    let found = Search::new(ranges).newest(ctx.admin(), MANY_MAX, |_| true).await?;
+    // Without ids: all of them.
+    let chosen: Option<HashSet<&str>> = params.find("ids").map(|ids| ids.split(',').collect());
+    let is_chosen = |message: &MessageExt| {
+        chosen.as_ref().is_none_or(|ids| ids.contains(message.offset_msg_id.as_str()))
+    };
+    let found = Search::new(ranges).newest(ctx.admin(), MANY_MAX, is_chosen).await?;
     let (kind, text) = match params.find("format").unwrap_or("csv") {
         "json" => {
             let rows: Vec<Value> =

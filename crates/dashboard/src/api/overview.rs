@@ -88,7 +88,7 @@ fn totals(snapshot: &Snapshot) -> Value {
     let retry: i64 = snapshot.groups.keys().map(|group| snapshot.retry_of(group)).sum();
     json!({
         "topics": topics,
-        "groups": snapshot.groups.len(),
+        "groups": snapshot.groups.keys().filter(|name| !super::groups::is_system(name)).count(),
         "inTps": sum("putTps"),
         "outTps": sum("getTransferedTps"),
         "lag": lag,
@@ -141,8 +141,8 @@ pub(super) async fn history(ctx: Ctx, params: Params) -> Answer {
             ));
         }
     };
-    let (app, name) = (std::sync::Arc::clone(&ctx.app), name.to_string());
-    let read = tokio::task::spawn_blocking(move || app.history.series(kind, &name, from, to));
+    let (history, name) = (ctx.history(), name.to_string());
+    let read = tokio::task::spawn_blocking(move || history.series(kind, &name, from, to));
     let samples = read.await.map_err(|error| Failure::Local(error.to_string()))?;
     let width = ((to - from) / points).max(1);
     let mut parts: BTreeMap<i64, Vec<Point>> = BTreeMap::new();

@@ -13,7 +13,7 @@ use crate::rest::delete_topic;
 
 pub(super) async fn list(ctx: Ctx) -> Answer {
     let snapshot = ctx.cluster.live.look().await;
-    let days = ctx.app.history.latest(Kind::Topic);
+    let days = ctx.history().latest(Kind::Topic);
     let rows: Vec<Value> = snapshot.topics.iter().map(|(name, topic)| {
         let config = topic.configs.values().next();
         let day = |at: usize| days.get(name).and_then(|numbers| numbers.get(at));

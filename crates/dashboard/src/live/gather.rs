@@ -9,7 +9,7 @@ use rocketmq_client::admin::AdminClient;
 use rocketmq_common::clock;
 use rocketmq_protocol::ResponseCode;
 use rocketmq_protocol::body::{
-    ClusterInfo, ConsumeStatsList, ConsumerConnection, SubscriptionGroupWrapper,
+    ClusterInfo, ConsumeStatsList, ConsumerConnection, OffsetWrapper, SubscriptionGroupWrapper,
     TopicConfigSerializeWrapper,
 };
 
@@ -146,6 +146,16 @@ fn keep(old: &Snapshot, new: &mut Snapshot) {
             group.connection_seen = before.connection_seen;
             group.error = before.error.clone();
             group.lags = before.lags.clone();
+            let is_behind = |offset: &OffsetWrapper| offset.diff() > 0;
+            for (queue, offset) in group.offsets.iter().filter(|(_, offset)| is_behind(offset)) {
+                let stood = before.offsets.get(queue).is_some_and(|before| {
+                    before.consumer_offset == offset.consumer_offset && is_behind(before)
+                });
+                if stood {
+                    let since = before.standing.get(queue).copied().unwrap_or(old.updated);
+                    group.standing.insert(queue.clone(), since);
+                }
+            }
         }
         if let Some(lag) = group.lag() {
             group.lags.push(lag);

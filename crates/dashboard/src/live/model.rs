@@ -80,6 +80,8 @@ pub(crate) struct GroupState {
     pub(crate) error: Option<String>,
     /// Lag at the last rounds, oldest first.
     pub(crate) lags: Vec<i64>,
+    /// Queues in which messages wait and nothing is consumed, and since when that is seen, ms.
+    pub(crate) standing: BTreeMap<MessageQueue, i64>,
 }
 
 impl GroupState {

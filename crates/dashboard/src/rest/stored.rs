@@ -8,11 +8,11 @@ use crate::history::Kind;
 use crate::monitor::Limits;
 
 pub(super) async fn broker_history(ctx: Ctx, params: Params) -> ClassicResult {
-    Ok(Classic::of(ctx.app.history.day(Kind::Broker, params.get("date")?))?)
+    Ok(Classic::of(ctx.history().day(Kind::Broker, params.get("date")?))?)
 }
 
 pub(super) async fn topic_history(ctx: Ctx, params: Params) -> ClassicResult {
-    let day = ctx.app.history.day(Kind::Topic, params.get("date")?);
+    let day = ctx.history().day(Kind::Topic, params.get("date")?);
     match params.find("topicName") {
         None => Ok(Classic::of(day)?),
         Some(topic) => match day.get(topic) {
@@ -24,7 +24,7 @@ pub(super) async fn topic_history(ctx: Ctx, params: Params) -> ClassicResult {
 
 /// `topic,outCount` for each topic.
 pub(super) async fn topic_current(ctx: Ctx) -> ClassicResult {
-    let latest = ctx.app.history.latest(Kind::Topic);
+    let latest = ctx.history().latest(Kind::Topic);
     let rows = latest
         .iter()
         .filter_map(|(topic, numbers)| Some(format!("{topic},{:.0}", numbers.get(3)?)));

@@ -2,20 +2,90 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use rocketmq_broker::{Broker, BrokerSettings};
 use rocketmq_client::admin::AdminClient;
+use rocketmq_client::{ClientConfig, Credentials};
 use rocketmq_dashboard::{Dashboard, DashboardConfig};
+use rocketmq_namesrv::{NameServer, NameServerSettings};
 use rocketmq_standalone::Standalone;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A name server and a broker, the latter with access control or without.
+pub(crate) enum Cluster {
+    Open(Standalone),
+    Guarded(NameServer, Box<Broker>),
+}
+
+impl Cluster {
+    /// A broker that checks accounts by these rules.
+    async fn guarded(folder: &Path, rules: &str) -> Cluster {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let mut start = NameServerSettings { listen: Some(any), ..NameServerSettings::default() };
+        start.namesrv.kv_config_path = path("kvConfig.json");
+        start.namesrv.config_store_path = path("namesrv.properties");
+        let namesrv = NameServer::start(start).unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        let acl_file = folder.join("plain_acl.yml");
+        std::fs::write(&acl_file, rules).unwrap();
+        let mut settings = rocketmq_broker::cli::default_settings();
+        settings.broker.broker_ip1 = "127.0.0.1".to_string();
+        settings.broker.broker_ip2 = "127.0.0.1".to_string();
+        settings.broker.broker_name = "broker-a".to_string();
+        settings.broker.acl_enable = true;
+        settings.broker.namesrv_addr = Some(format!("127.0.0.1:{}", namesrv.local().port()));
+        settings.store.mapped_file_size_commit_log = 16 << 20;
+        settings.store.mapped_file_size_consume_queue = 600_000;
+        (settings.store.max_hash_slot_num, settings.store.max_index_num) = (50_000, 200_000);
+        settings.store.store_path_root_dir = path("store");
+        settings.store.store_path_commit_log = path("store/commitlog");
+        settings.file = Some(folder.join("broker.properties"));
+        let start = BrokerSettings {
+            settings,
+            listen: Some(any),
+            acl_file: Some(acl_file),
+            ..BrokerSettings::default()
+        };
+        Cluster::Guarded(namesrv, Box::new(Broker::start(start).await.unwrap()))
+    }
+
+    pub(crate) fn namesrv_addr(&self) -> String {
+        match self {
+            Cluster::Open(both) => both.namesrv_addr(),
+            Cluster::Guarded(namesrv, _) => format!("127.0.0.1:{}", namesrv.local().port()),
+        }
+    }
+
+    fn broker_addr(&self) -> String {
+        match self {
+            Cluster::Open(both) => both.broker_addr(),
+            Cluster::Guarded(_, broker) => broker.local().unwrap().to_string(),
+        }
+    }
+
+    async fn shutdown(self) {
+        match self {
+            Cluster::Open(both) => both.shutdown().await,
+            Cluster::Guarded(namesrv, broker) => {
+                broker.shutdown().await;
+                namesrv.shutdown();
+            }
+        }
+    }
+}
+
 pub(crate) struct Scene {
-    pub(crate) cluster: Standalone,
+    pub(crate) cluster: Cluster,
     pub(crate) dashboard: Dashboard,
     pub(crate) admin: AdminClient,
     folder: tempfile::TempDir,
@@ -26,6 +96,23 @@ impl Scene {
     pub(crate) async fn start(words: &[(&str, &str)]) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         let cluster = Standalone::on_free_ports(&folder.path().join("cluster")).await.unwrap();
+        Scene::before(folder, Cluster::Open(cluster), words, None).await
+    }
+
+    /// The same with a broker that checks accounts; the account is an administrator's.
+    pub(crate) async fn guarded(rules: &str, (access, secret): (&str, &str)) -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = Cluster::guarded(&folder.path().join("cluster"), rules).await;
+        let words = [("rocketmq.config.accessKey", access), ("rocketmq.config.secretKey", secret)];
+        Scene::before(folder, cluster, &words, Some(Credentials::new(access, secret))).await
+    }
+
+    async fn before(
+        folder: tempfile::TempDir,
+        cluster: Cluster,
+        words: &[(&str, &str)],
+        credentials: Option<Credentials>,
+    ) -> Scene {
         let mut config = DashboardConfig {
             address: "127.0.0.1".to_string(),
             port: 0,
@@ -39,7 +126,9 @@ impl Scene {
             assert!(config.set(key, value).unwrap(), "{key}");
         }
         let dashboard = Dashboard::start(config, Vec::new()).await.unwrap();
-        let admin = AdminClient::connect(Some(&cluster.namesrv_addr())).unwrap();
+        let namesrv_addr = Some(cluster.namesrv_addr());
+        let admin = ClientConfig { namesrv_addr, credentials, ..ClientConfig::default() };
+        let admin = AdminClient::with_config(admin).unwrap();
         Scene { cluster, dashboard, admin, folder }
     }
 
@@ -111,6 +200,45 @@ impl Scene {
         self.dashboard.shutdown().await;
         self.admin.shutdown().await;
         self.cluster.shutdown().await;
+    }
+}
+
+/// A port that leads to a server, and can be closed and opened again: as if the server went and came back.
+pub(crate) struct Gate {
+    addr: SocketAddr,
+    server: String,
+    task: JoinHandle<()>,
+}
+
+impl Gate {
+    pub(crate) async fn open(server: &str) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let task = tokio::spawn(pass(listener, server.to_string()));
+        Gate { addr, server: server.to_string(), task }
+    }
+
+    pub(crate) fn addr(&self) -> String {
+        self.addr.to_string()
+    }
+
+    /// Ends the port and every connection through it.
+    pub(crate) async fn close(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
+    pub(crate) async fn reopen(&mut self) {
+        let listener = TcpListener::bind(self.addr).await.unwrap();
+        self.task = tokio::spawn(pass(listener, self.server.clone()));
+    }
+}
+
+async fn pass(listener: TcpListener, server: String) {
+    let mut all = tokio::task::JoinSet::new();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut server = TcpStream::connect(&server).await.unwrap();
+        all.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
     }
 }
 

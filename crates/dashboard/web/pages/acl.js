@@ -21,8 +21,8 @@ export async function draw(main) {
       { key: "topic", title: t("defaultTopic"), small: true, cell: (row) => row.defaultTopicPerm ?? "–" }, { key: "group", title: t("defaultGroup"), small: true, cell: (row) => row.defaultGroupPerm ?? "–" },
       { key: "topics", title: t("topics"), small: true, class: "wrap", cell: (row) => row.topicPerms.join(", ") }, { key: "groups", title: t("groups"), small: true, class: "wrap", cell: (row) => row.groupPerms.join(", ") },
       { key: "white", title: t("whiteAddress"), small: true, cell: (row) => row.whiteRemoteAddress ?? "" },
-      { key: "actions", title: "", cell: (row) => el("div", { class: "buttons" }, el("button", { class: "icon", "data-action": "edit", title: t("edit"), onclick: () => edit(row) }, "✎"),
-        el("button", { class: "icon danger", "data-action": "delete", title: t("delete"), onclick: () => confirmByName(row.accessKey, t("deleteAccount"), t("deleteAccountText", row.accessKey), async () => { await post("acl/delete", { accessKey: row.accessKey, confirm: row.accessKey }); again(); }) }, "✕")) },
+      { key: "actions", title: "", class: "acts", cell: (row) => [el("button", { class: "icon", "data-action": "edit", title: t("edit"), onclick: () => edit(row) }, "✎"),
+        el("button", { class: "icon danger", "data-action": "delete", title: t("delete"), onclick: () => confirmByName(row.accessKey, t("deleteAccount"), t("deleteAccountText", row.accessKey), async () => { await post("acl/delete", { accessKey: row.accessKey, confirm: row.accessKey }); again(); }) }, "✕")] },
     ],
   });
   const select = (name, value) => { const box = el("select", { name }, PERMS.map((one) => el("option", { value: one }, one))); box.value = value || "DENY"; return box; };

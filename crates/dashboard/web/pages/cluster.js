@@ -14,8 +14,8 @@ export async function draw(main, params) {
     onsort: (sort, down) => keep({ sort, down: down ? "1" : null }),
     columns: [
       { key: "name", title: t("broker"), class: "name", sort: (row) => `${row.name}:${row.id}`, cell: (row) => el("button", { class: "link", "data-action": "status", onclick: () => open("status", row.addr) }, `${row.name}:${row.id}`) },
-      { key: "cluster", title: t("cluster"), small: true, sort: (row) => row.cluster, cell: (row) => row.cluster },
       { key: "role", title: t("role"), small: true, sort: (row) => row.role, cell: (row) => t(row.role) },
+      { key: "cluster", title: t("cluster"), small: true, sort: (row) => row.cluster, cell: (row) => row.cluster },
       { key: "addr", title: t("address"), small: true, sort: (row) => row.addr, cell: (row) => el("span", { class: "mono" }, row.addr) },
       { key: "version", title: t("version"), small: true, sort: (row) => row.version, cell: (row) => row.version || "–" },
       { key: "state", title: t("state"), sort: (row) => Number(row.reachable), cell: (row) => row.reachable ? el("span", { class: "tag ok" }, t("up")) : el("span", { class: "tag error", title: row.error }, t("down")) },
@@ -25,7 +25,7 @@ export async function draw(main, params) {
       count("inToday", t("inToday"), (row) => row.inToday), count("outToday", t("outToday"), (row) => row.outToday),
       { key: "disk", title: t("disk"), num: true, small: true, sort: (row) => row.diskRatio, cell: (row) => row.diskRatio === null ? "–" : el("span", { class: row.diskRatio > 0.9 ? "bad" : row.diskRatio > 0.75 ? "warn" : null }, `${num(row.diskRatio * 100)} %`) },
       { key: "uptime", title: t("uptime"), num: true, small: true, sort: (row) => -(row.startTime || 0), cell: (row) => row.startTime ? span(Date.now() - row.startTime) : "–" },
-      { key: "actions", title: "", cell: (row) => menuButton(() => [["status", t("status"), () => open("status", row.addr)], ["config", t("config"), () => open("config", row.addr)]]) },
+      { key: "actions", title: "", class: "acts", cell: (row) => menuButton(() => [["status", t("status"), () => open("status", row.addr)], ["config", t("config"), () => open("config", row.addr)]]) },
     ],
   });
   const show = () => table.show(all.filter((row) => `${row.name}:${row.id} ${row.addr} ${row.cluster}`.includes(search.value)));

@@ -1,6 +1,6 @@
 // Dead letters: look, select, send again, take away as a file.
-import { attempt, el, failed, fill, known, millis, notice, num, time } from "../dom.js";
-import { get } from "../net.js";
+import { attempt, confirmByName, el, failed, fill, known, millis, notice, num, time } from "../dom.js";
+import { get, post, query } from "../net.js";
 import { Table } from "../table.js";
 import { keep, may } from "../app.js";
 import { messageDialog, resend, sendAgain, text } from "./messages.js";
@@ -21,18 +21,27 @@ export async function draw(main, params) {
   async function refresh() {
     groups.show((await get("dlq")).groups);
   }
+  function emptied() {
+    params.group = null;
+    keep({ group: null });
+    fill(place);
+    setTimeout(() => refresh().catch(() => {}), 700);
+  }
   async function choose(group) {
     params.group = group;
     keep({ group });
-    await letters(place, group);
+    await letters(place, group, emptied);
     await refresh();
   }
   await refresh();
-  if (params.group) await letters(place, params.group).catch((error) => fill(place, notice(error)));
+  if (params.group) await letters(place, params.group, emptied).catch((error) => fill(place, notice(error)));
   return { refresh };
 }
 
-async function letters(place, group) {
+// An address that names more would be refused.
+const EXPORT_MAX = 1000;
+
+async function letters(place, group, emptied) {
   const topic = `%DLQ%${group}`;
   const chosen = new Set();
   let all = [];
@@ -46,15 +55,20 @@ async function letters(place, group) {
       { key: "time", title: t("storeTime"), cell: (row) => millis(row.storeTimestamp) },
       { key: "id", title: t("msgId"), class: "name", cell: (row) => el("button", { class: "link mono", "data-action": "view", onclick: () => messageDialog(row) }, row.msgId) },
       { key: "topic", title: t("origin"), small: true, class: "name", cell: (row) => row.properties.RETRY_TOPIC ?? row.properties.DLQ_ORIGIN_TOPIC ?? "–" },
-      { key: "keys", title: t("key"), small: true, class: "name", cell: (row) => row.keys ?? "" },
+      { key: "keys", title: t("key"), small: true, class: "short", cell: (row) => row.keys ?? "" },
       { key: "retries", title: t("retries"), num: true, small: true, cell: (row) => num(row.reconsumeTimes) },
-      { key: "body", title: t("body"), small: true, class: "name", cell: (row) => el("span", { class: "mono muted" }, text(row).slice(0, 80)) },
+      { key: "body", title: t("body"), small: true, class: "rest", cell: (row) => el("span", { class: "mono muted" }, text(row).slice(0, 80)) },
     ],
   });
   const buttons = el("div", { class: "buttons" });
   const tell = () => {
     fill(count, t("selected", chosen.size, all.length));
     for (const button of buttons.querySelectorAll("[data-chosen]")) button.disabled = !chosen.size;
+    for (const format of ["csv", "json"]) {
+      const a = buttons.querySelector(`[data-action=export-${format}]`);
+      a.href = `api/v1/dlq/${encodeURIComponent(group)}/export${query({ format, ids: [...chosen].slice(0, EXPORT_MAX).join(",") })}`;
+      fill(a, t("export", format.toUpperCase()), chosen.size > 0 && ` (${Math.min(chosen.size, EXPORT_MAX)})`);
+    }
   };
   const act = async (work, done) => {
     bar.hidden = false;
@@ -75,10 +89,11 @@ async function letters(place, group) {
     }
   };
   const more = el("button", { "data-action": "more", onclick: load }, t("olderMessages"));
-  const download = (format) => el("a", { href: `api/v1/dlq/${encodeURIComponent(group)}/export?format=${format}`, download: "", "data-action": `export-${format}` }, el("button", { type: "button" }, t("export", format.toUpperCase())));
+  const download = (format) => el("a", { download: "", class: "button", "data-action": `export-${format}` });
   fill(buttons, el("button", { "data-action": "all", onclick: () => { const every = chosen.size === all.length; chosen.clear(); if (!every) all.forEach((row) => chosen.add(row.offsetMsgId)); table.show(all); tell(); } }, t("selectAll")),
     may("operate") && el("button", { class: "primary", "data-action": "again", "data-chosen": true, onclick: () => act((ids, progress) => sendAgain(topic, ids, progress), t("sentAgain")) }, t("sendAgain")),
-    may("operate") && el("button", { "data-action": "resend", "data-chosen": true, onclick: () => act((ids, progress) => resend(topic, ids, group, progress), t("consumedNow")) }, t("consumeNow")), download("csv"), download("json"), count, bar);
+    may("operate") && el("button", { "data-action": "resend", "data-chosen": true, onclick: () => act((ids, progress) => resend(topic, ids, group, progress), t("consumedNow")) }, t("consumeNow")), download("csv"), download("json"),
+    may("admin") && el("button", { class: "danger", "data-action": "purge", onclick: () => confirmByName(group, t("purge"), t("purgeText", group), async () => { await post("topics/delete", { topic, confirm: topic }); emptied(); }) }, t("purge")), count, bar);
   fill(place, el("div", { class: "panel" }, el("h2", {}, group), buttons), el("div", { class: "panel flush" }, table.node), more);
   await load();
 }

@@ -25,7 +25,7 @@ export async function draw(main, params) {
       { key: "lagMillis", title: t("lagTime"), num: true, small: true, sort: (row) => row.lagMillis, cell: (row) => row.lag ? span(row.lagMillis) : known(row.lag === null ? null : 0, row.reason, () => "0") },
       { key: "retry", title: t("retry"), num: true, small: true, sort: (row) => row.retry, cell: (row) => num(row.retry) },
       { key: "dlq", title: t("dlq"), num: true, small: true, sort: (row) => row.dlq, cell: (row) => row.dlq ? el("a", { class: "bad", href: link("dlq", { group: row.name }) }, num(row.dlq)) : "0" },
-      { key: "actions", title: "", cell: (row) => menuButton(() => actions(row)) },
+      { key: "actions", title: "", class: "acts", cell: (row) => menuButton(() => actions(row)) },
     ],
   });
   const actions = (row) => [

@@ -6,6 +6,7 @@ import { keep, may } from "../app.js";
 import { t } from "../words.js";
 
 const FIELDS = ["topic", "begin", "end", "tag", "key", "property", "value", "body", "id", "broker", "queueId", "offset"];
+const MORE = ["property", "value", "body", "broker", "queueId", "offset"];
 const HOURS = 3;
 
 export async function draw(main, params) {
@@ -15,9 +16,10 @@ export async function draw(main, params) {
     field(t("topic"), input("topic", { list: "topics" })),
     field(t("begin"), input("begin", { type: "datetime-local", step: "1", value: params.begin || forInput(Date.now() - HOURS * 3600000) })),
     field(t("end"), input("end", { type: "datetime-local", step: "1", value: params.end || "" })),
-    field(t("tag"), input("tag")), field(t("key"), input("key")), field(t("bodyContains"), input("body")),
-    field(t("property"), input("property")), field(t("propertyValue"), input("value")),
-    field(t("msgId"), input("id", { class: "mono" })), field(t("broker"), input("broker")), field(t("queue"), input("queueId", { type: "number" })), field(t("offset"), input("offset", { type: "number" })),
+    field(t("msgId"), input("id", { class: "mono" })), field(t("tag"), input("tag")), field(t("key"), input("key")),
+    el("details", { "data-more": true, open: MORE.some((name) => params[name]) }, el("summary", {}, t("moreFilters")), el("div", { class: "form" },
+      field(t("bodyContains"), input("body")), field(t("property"), input("property")), field(t("propertyValue"), input("value")),
+      field(t("broker"), input("broker")), field(t("queue"), input("queueId", { type: "number" })), field(t("offset"), input("offset", { type: "number" })))),
     el("div", { class: "buttons" }, el("button", { class: "primary", "data-action": "search" }, t("search")), el("button", { type: "button", onclick: () => { FIELDS.forEach((name) => { if (name !== "topic") form.querySelector(`[name=${name}]`).value = ""; }); } }, t("clear"))),
     el("datalist", { id: "topics" }, topics.map((name) => el("option", { value: name }))));
   let found = [];
@@ -27,10 +29,10 @@ export async function draw(main, params) {
     columns: [
       { key: "time", title: t("storeTime"), cell: (row) => millis(row.storeTimestamp) },
       { key: "id", title: t("msgId"), class: "name", cell: (row) => el("button", { class: "link mono", "data-action": "view", onclick: () => view(row) }, row.msgId) },
-      { key: "tags", title: t("tag"), small: true, class: "name", cell: (row) => row.tags ?? "" }, { key: "keys", title: t("key"), small: true, class: "name", cell: (row) => row.keys ?? "" },
+      { key: "tags", title: t("tag"), small: true, class: "short", cell: (row) => row.tags ?? "" }, { key: "keys", title: t("key"), small: true, class: "short", cell: (row) => row.keys ?? "" },
       { key: "queue", title: t("queue"), small: true, cell: (row) => `${row.broker ?? ""}:${row.queueId}` }, { key: "offset", title: t("offset"), num: true, small: true, cell: (row) => num(row.offset) },
       { key: "size", title: t("size"), num: true, small: true, cell: (row) => num(row.bodySize) },
-      { key: "body", title: t("body"), small: true, class: "name", cell: (row) => el("span", { class: "mono muted" }, text(row).slice(0, 80)) },
+      { key: "body", title: t("body"), small: true, class: "rest", cell: (row) => el("span", { class: "mono muted" }, text(row).slice(0, 80)) },
     ],
   });
   const more = el("button", { "data-action": "more", onclick: () => load() }, t("olderMessages"));
@@ -113,19 +115,33 @@ export function messageDialog(row, onclose) {
       el("h2", {}, t("body")), content, el("p"), el("h2", {}, t("life")), life, el("h2", {}, t("properties")),
       plain([t("key"), t("value")], Object.entries(whole.properties).map(([key, value]) => [el("span", { class: "mono" }, key), value]), ["", "wrap"]));
     fill(foot, el("button", { "data-action": "copy", onclick: () => attempt(() => navigator.clipboard.writeText(text(whole)), t("copied")) }, t("copyBody")),
-      el("a", { href: `data:application/octet-stream;base64,${whole.body}`, download: `${whole.msgId}.bin` }, el("button", { type: "button" }, t("download"))),
+      el("a", { href: `data:application/octet-stream;base64,${whole.body}`, download: `${whole.msgId}.bin`, class: "button" }, t("download")),
       may("operate") && el("button", { "data-action": "again", onclick: () => attempt(async () => (await sendAgain(whole.topic, [whole.offsetMsgId])), t("sentAgain")) }, t("sendAgain")),
+      may("operate") && el("button", { "data-action": "forward", onclick: () => forward(whole) }, t("sendElsewhere")),
       el("button", { onclick: close }, t("close")));
     drawLife(life, whole);
   }, { onclose });
 }
 
+function forward(message) {
+  dialog("forward", t("sendElsewhere"), async (body, foot, close) => {
+    const to = el("input", { name: "to", list: "targets", class: "mono", spellcheck: "false" });
+    const names = (await get("topics").catch(() => ({ topics: [] }))).topics.filter(({ kind }) => kind === "normal").map(({ name }) => name);
+    fill(body, el("div", { class: "fields" }, field(t("topic"), to)), el("datalist", { id: "targets" }, names.map((name) => el("option", { value: name }))));
+    fill(foot, el("button", { onclick: close }, t("cancel")), el("button", { class: "primary", "data-submit": true, onclick: async () => {
+      const work = async () => finished(await post("messages/resend", { topic: message.topic, ids: [message.offsetMsgId], to: to.value.trim() || null }));
+      if ((await attempt(work, t("sentAgain"))).ok) close();
+    } }, t("send")));
+    to.focus();
+  }, { narrow: true });
+}
+
 async function drawLife(place, message) {
   const found = await get("messages/life", { topic: message.topic, id: message.offsetMsgId }).catch((error) => ({ error }));
   if (found.error) return fill(place, notice(found.error));
-  fill(place, el("ol", { class: "life" }, found.events.map((event) => el("li", { class: event.kind }, el("b", {}, t(`event_${event.kind}`)), " ", event.group && [event.group, " "], el("span", { class: "muted" }, time(event.time), " · ", event.text, event.topic && ` · ${event.topic} ${event.broker ?? ""}:${event.queueId}:${event.offset}`)))),
+  fill(place, el("ol", { class: "life" }, found.events.map((event) => el("li", { class: event.kind }, el("b", {}, t(`event_${event.kind}`)), " ", event.group && [event.group, " "], el("span", { class: "muted" }, time(event.time), " · ", event.host ?? (event.times === null ? event.text : t("failedTimes", event.times)), event.topic && ` · ${event.topic} ${event.broker ?? ""}:${event.queueId}:${event.offset}`)))),
     plain([t("group"), t("state"), t("retries"), ""], found.groups.map((one) => [one.group, el("span", { class: `tag ${one.state === "CONSUMED" ? "ok" : ["IN_DLQ", "UNKNOWN"].includes(one.state) ? "error" : "warning"}`, title: one.detail }, t(one.state)), one.retry === null ? "–" : t("retryOf", one.retry, one.of ?? "?"),
-      may("operate") && el("button", { "data-action": "resend", onclick: () => attempt(async () => resend(message.topic, [message.offsetMsgId], one.group), t("consumedNow")) }, t("consumeNow"))])));
+      may("operate") && el("button", { "data-action": "resend", "data-group": one.group, onclick: () => attempt(async () => resend(message.topic, [message.offsetMsgId], one.group), t("consumedNow")) }, t("consumeNow"))]), ["", "", "", "num"]));
 }
 
 // Waits for a task and says how it went.

@@ -4,15 +4,18 @@ import { bars, lines } from "../chart.js";
 import { get } from "../net.js";
 import { plain } from "../table.js";
 import { link } from "../app.js";
-import { t } from "../words.js";
+import { problemText, t } from "../words.js";
 
 export function problemList(problems) {
   if (!problems.length) return el("div", { class: "ok" }, t("nothingWrong"));
   const where = { topic: "topics", group: "groups", broker: "cluster", nameServer: "ops" };
-  return problems.map((one) => el("div", { class: "problem", "data-kind": one.kind },
-    el("span", { class: `tag ${one.severity}` }, t(one.severity)),
-    el("div", { class: "what" }, el("a", { href: link(where[one.subjectType], { q: one.subjectType === "nameServer" ? null : one.subject }) }, one.subject), ": ", one.message),
-    el("div", { class: "fix" }, one.fix)));
+  return problems.map((one) => {
+    const [message, fix] = problemText(one);
+    return el("div", { class: "problem", "data-kind": one.kind },
+      el("span", { class: `tag ${one.severity}` }, t(one.severity)),
+      el("div", { class: "what" }, el("a", { href: link(where[one.subjectType], { q: one.subjectType === "nameServer" ? null : one.subject }) }, one.subjectType === "nameServer" ? t("nameServers") : one.subject), ": ", message),
+      el("div", { class: "fix" }, fix));
+  });
 }
 
 export async function draw(main) {

@@ -29,7 +29,7 @@ export async function draw(main, params) {
       number("in24h", t("in24h"), (row) => row.in24h, true), number("out24h", t("out24h"), (row) => row.out24h, true),
       { key: "groups", title: t("groups"), num: true, small: true, sort: (row) => row.groups?.length, cell: (row) => el("span", { title: row.groups?.join("\n") }, num(row.groups?.length)) },
       { key: "last", title: t("lastMessage"), small: true, sort: (row) => row.lastUpdate, cell: (row) => time(row.lastUpdate) },
-      { key: "actions", title: "", cell: (row) => menuButton(() => actions(row)) },
+      { key: "actions", title: "", class: "acts", cell: (row) => menuButton(() => actions(row)) },
     ],
   });
   const actions = (row) => [

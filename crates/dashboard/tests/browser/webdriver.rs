@@ -51,7 +51,7 @@ impl Browser {
         let args =
             ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", &folder];
         let wanted = json!({"capabilities": {"alwaysMatch": {
-            "browserName": "chrome", "goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"},
+            "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let made = browser.ask("POST", "/session", &wanted).await.unwrap();
         browser.session = made["sessionId"].as_str().unwrap().to_string();
@@ -157,6 +157,11 @@ impl Browser {
     pub(crate) async fn write(&self, selector: &str, text: &str) {
         self.act(selector, "clear", json!({})).await;
         self.act(selector, "value", json!({"text": text})).await;
+    }
+
+    /// Presses keys while an element has the focus, or none has.
+    pub(crate) async fn press(&self, selector: &str, keys: &str) {
+        self.act(selector, "value", json!({"text": keys})).await;
     }
 
     /// What went wrong on the page since the last question, by its console.
