@@ -6,6 +6,7 @@ use rocketmq_protocol::topic;
 use rocketmq_replication::Replicas;
 use rocketmq_store::{Arrival, ArrivalListener};
 
+use crate::filters::Filters;
 use crate::hold::PullHold;
 use crate::schedule::Schedule;
 
@@ -15,6 +16,8 @@ pub(crate) struct Arrivals {
     /// None on a slave: its master delivers.
     pub(crate) schedule: Option<Arc<Schedule>>,
     pub(crate) replicas: Arc<Replicas>,
+    /// The filters whose bit maps are kept, with `enableCalcFilterBitMap`.
+    pub(crate) filters: Option<Arc<Filters>>,
 }
 
 impl ArrivalListener for Arrivals {
@@ -25,6 +28,11 @@ impl ArrivalListener for Arrivals {
             schedule.arrived(arrival.queue_id, arrival.queue_offset, arrival.tags_code);
         }
         self.hold.arrived(arrival);
+    }
+
+    fn bit_map(&self, topic: &str, properties: &[u8]) -> Vec<u8> {
+        let filters = self.filters.as_ref();
+        filters.map(|filters| filters.bit_map(topic, properties)).unwrap_or_default()
     }
 
     fn written(&self, _end: i64) {

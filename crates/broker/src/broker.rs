@@ -112,6 +112,9 @@ impl Broker {
         refuse_unserved(&start.settings)?;
         inert::warn(&start.settings);
         let config = config_folder(&start.settings);
+        let bits = bloom(&start.settings)?.bits();
+        start.settings.store.bit_map_length_consume_queue_ext =
+            i32::try_from(bits).unwrap_or(i32::MAX);
         let settings = &start.settings;
         let is_slave = settings.store.broker_role == BrokerRole::Slave;
         let topics = Topics::load(config.join("topics.json"), &settings.broker);
@@ -132,6 +135,7 @@ impl Broker {
             hold: Arc::clone(&hold),
             schedule: (!is_slave).then(|| Arc::clone(&schedule)),
             replicas: Arc::clone(&replicas),
+            filters: settings.broker.enable_calc_filter_bit_map.then(|| Arc::clone(&filters)),
         };
         let store =
             MessageStore::open_on(settings.store.clone(), Arc::new(arrivals), start.disk.clone())?;
@@ -373,11 +377,6 @@ pub(crate) fn refuse_unserved(settings: &Settings) -> Result<(), BrokerError> {
     if settings.store.enable_dleger_commit_log {
         return refuse(
             "enableDLegerCommitLog=true is not supported by this version; set it to false. The modes there are: several masters (brokerRole=ASYNC_MASTER, each with a brokerName of its own), and masters with slaves (brokerRole=ASYNC_MASTER or SYNC_MASTER with brokerId=0, and brokerRole=SLAVE with brokerId=1 or more and the same brokerName)",
-        );
-    }
-    if settings.broker.enable_calc_filter_bit_map {
-        return refuse(
-            "enableCalcFilterBitMap=true is not supported by this version; set it to false: SQL92 filters work without it",
         );
     }
     let plug_in = &settings.broker.message_store_plug_in;

@@ -14,6 +14,8 @@ use rocketmq_common::logging::FILTER as LOGGER;
 use rocketmq_common::{clock, durable, fastjson};
 use rocketmq_filter::{BloomFilter, BloomFilterData, Filter, FilterError};
 use rocketmq_protocol::body::{EXPRESSION_SQL92, SubscriptionData};
+use rocketmq_protocol::message::properties;
+use rocketmq_store::QueueUnit;
 use serde::{Deserialize, Serialize};
 
 /// An entry that was alive when the broker stopped counts as dead since so long before the start.
@@ -89,6 +91,27 @@ impl FilterData {
         self.compiled.as_ref()
     }
 
+    /// Whether the expression wants a message with those encoded properties.
+    pub fn wants(&self, encoded: &[u8]) -> bool {
+        let Some(filter) = self.filter() else { return true };
+        // Only what the expression names is looked up, in place.
+        let property = |name: &str| properties::get(encoded, name).map(String::from_utf8_lossy);
+        filter.matches(&property).unwrap_or_else(|error| {
+            let (group, topic) = (&self.consumer_group, &self.topic);
+            let properties = properties::display(&properties::decode(encoded));
+            tracing::error!(target: LOGGER, "Message Filter error, group={group}, topic={topic}, expression={}, {properties}: {error}", self.expression);
+            false
+        })
+    }
+
+    /// Whether the bit map of a message leaves open that the group wants it. It says nothing of
+    /// messages that were stored before the expression was known.
+    pub fn may_want(&self, unit: &QueueUnit) -> bool {
+        self.compiled.is_none()
+            || unit.store_timestamp <= self.born_time
+            || self.bloom_filter_data.may_be_in(&unit.bit_map)
+    }
+
     /// Whether the group has left.
     pub fn is_dead(&self) -> bool {
         self.dead_time >= self.born_time
@@ -140,6 +163,20 @@ impl Filters {
     /// The entry of a group, be it dead or alive.
     pub fn get(&self, topic: &str, group: &str) -> Option<Arc<FilterData>> {
         self.table.read().get(topic)?.get(group).cloned()
+    }
+
+    /// The bit map of a message: the groups, here or gone, whose expression wants it. Empty if the
+    /// topic has no expression.
+    pub fn bit_map(&self, topic: &str, properties: &[u8]) -> Vec<u8> {
+        let table = self.table.read();
+        let Some(groups) = table.get(topic).filter(|groups| !groups.is_empty()) else {
+            return Vec::new();
+        };
+        let mut map = self.bloom.empty_map();
+        for data in groups.values().filter(|data| data.wants(properties)) {
+            data.bloom_filter_data.mark(&mut map);
+        }
+        map
     }
 
     /// Takes in a group's subscriptions, all it has.
@@ -201,7 +238,9 @@ impl Filters {
         let mut table = self.table.write();
         match compiled {
             Ok(data) => {
-                let data = FilterData { bloom_filter_data: bloom, ..data };
+                // The time is taken under the lock: bit maps made before it lack the group.
+                let born_time = clock::now_ms();
+                let data = FilterData { bloom_filter_data: bloom, born_time, ..data };
                 tracing::info!(target: LOGGER, "New consumer filter registered: {data:?}");
                 let groups = table.entry(sent.topic.as_str().into()).or_default();
                 groups.insert(group.into(), Arc::new(data));
@@ -352,6 +391,35 @@ mod tests {
         assert_eq!(written, golden);
         let other = BloomFilter::new(10, 32).unwrap();
         assert!(Filters::load(path, other).unwrap().table.read().is_empty());
+    }
+
+    /// A store that Java 4.9.2 wrote with `enableCalcFilterBitMap` and `enableConsumeQueueExt`.
+    #[test]
+    fn bit_maps_are_those_of_java() {
+        let golden = std::path::Path::new(GOLDEN).with_file_name("../../store-ext");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("consumerFilter.json");
+        std::fs::copy(golden.join("config/consumerFilter.json"), &path).unwrap();
+        let filters = Filters::load(path, bloom()).unwrap();
+        let low = filters.get("Extended", "group_low").unwrap();
+        let file = |n: usize| {
+            let name = format!("{:020}", n / 8 * 300);
+            std::fs::read(golden.join("consumequeue_ext/Extended/0").join(name)).unwrap()
+        };
+        for n in 0..30_usize {
+            let properties = format!("n\u{1}{n}\u{2}even\u{1}{}", n % 2 == 0);
+            let bit_map = filters.bit_map("Extended", properties.as_bytes());
+            // Units of 20 + 14 bytes, eight in a file.
+            let at = n % 8 * 34;
+            assert_eq!(bit_map, file(n)[at + 20..at + 34], "{n}");
+            let unit =
+                QueueUnit { store_timestamp: low.born_time + 1, bit_map, ..QueueUnit::default() };
+            assert!(low.may_want(&unit) || n >= 10);
+            let before = QueueUnit { store_timestamp: low.born_time, bit_map: vec![0; 14], ..unit };
+            assert!(low.may_want(&before));
+            assert!(!low.may_want(&QueueUnit { store_timestamp: low.born_time + 1, ..before }));
+        }
+        assert!(filters.bit_map("Other", b"").is_empty());
     }
 
     #[test]

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use rocketmq_common::logging::FILTER as LOGGER;
 use rocketmq_protocol::body::SubscriptionData;
 use rocketmq_protocol::message::{RecordView, properties, property};
 use rocketmq_protocol::topic::RETRY_PREFIX;
-use rocketmq_store::MessageFilter;
+use rocketmq_store::{MessageFilter, QueueUnit};
 
 use crate::filters::{FilterData, Filters};
 
@@ -51,21 +50,8 @@ impl Wanted {
         let group = self.subscription.topic.strip_prefix(RETRY_PREFIX).unwrap_or_default();
         let origin = properties::get_text(properties, property::RETRY_TOPIC).unwrap_or_default();
         // Without an expression it was no filter that chose the message.
-        filters.get(origin, group).is_none_or(|data| evaluate(&data, properties))
+        filters.get(origin, group).is_none_or(|data| data.wants(properties))
     }
-}
-
-/// Whether an expression wants a message with those encoded properties.
-fn evaluate(data: &FilterData, encoded: &[u8]) -> bool {
-    let Some(filter) = data.filter() else { return true };
-    // Only what the expression names is looked up, in place.
-    let property = |name: &str| properties::get(encoded, name).map(String::from_utf8_lossy);
-    filter.matches(&property).unwrap_or_else(|error| {
-        let (group, topic) = (&data.consumer_group, &data.topic);
-        let properties = properties::display(&properties::decode(encoded));
-        tracing::error!(target: LOGGER, "Message Filter error, group={group}, topic={topic}, expression={}, {properties}: {error}", data.expression);
-        false
-    })
 }
 
 impl MessageFilter for Wanted {
@@ -75,13 +61,22 @@ impl MessageFilter for Wanted {
         codes.is_empty() || codes.contains(&(tags_code as i32))
     }
 
+    fn by_unit(&self, unit: Option<&QueueUnit>) -> bool {
+        // The record has the last word.
+        let Some(unit) = unit else { return true };
+        match &self.expression {
+            Expression::One(data) => data.may_want(unit),
+            Expression::None | Expression::OfOrigin(_) => self.by_tags(unit.tags_code),
+        }
+    }
+
     fn by_record(&self, record: &[u8]) -> bool {
         let decide = |by_properties: &dyn Fn(&[u8]) -> bool| {
             RecordView::parse(record).is_ok_and(|view| by_properties(view.properties))
         };
         match &self.expression {
             Expression::None => true,
-            Expression::One(data) => decide(&|properties| evaluate(data, properties)),
+            Expression::One(data) => decide(&|properties| data.wants(properties)),
             Expression::OfOrigin(filters) => {
                 decide(&|properties| self.by_origin(filters, properties))
             }

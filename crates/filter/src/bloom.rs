@@ -55,6 +55,41 @@ impl BloomFilter {
     }
 }
 
+impl BloomFilter {
+    /// How many bits a bit map has.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// A bit map without bits.
+    pub fn empty_map(&self) -> Vec<u8> {
+        vec![0; self.bits as usize / 8]
+    }
+}
+
+impl BloomFilterData {
+    /// Marks the group in a bit map of the same filter.
+    pub fn mark(&self, map: &mut [u8]) {
+        for (byte, bit) in self.places() {
+            if let Some(byte) = map.get_mut(byte) {
+                *byte |= bit;
+            }
+        }
+    }
+
+    /// Whether a bit map of the same filter may hold the group: false only if it surely does not.
+    /// A map of another length tells nothing.
+    pub fn may_be_in(&self, map: &[u8]) -> bool {
+        usize::try_from(self.bit_num) != Ok(map.len() * 8)
+            || self.places().all(|(byte, bit)| map.get(byte).is_none_or(|b| b & bit != 0))
+    }
+
+    fn places(&self) -> impl Iterator<Item = (usize, u8)> {
+        let places = self.bit_pos.iter().filter_map(|at| usize::try_from(*at).ok());
+        places.map(|at| (at / 8, 1 << (at % 8)))
+    }
+}
+
 /// The first half of MurmurHash3 x64 128 with seed 0.
 fn murmur3_64(bytes: &[u8]) -> u64 {
     const C1: u64 = 0x87c3_7b91_1142_53d5;
@@ -104,6 +139,13 @@ mod tests {
         assert_eq!(data, BloomFilterData { bit_num: 112, bit_pos: vec![13, 30, 47] });
         assert!(filter.fits(&data));
         assert!(!BloomFilter::new(20, 64).unwrap().fits(&data));
+        let mut map = filter.empty_map();
+        assert!(!data.may_be_in(&map));
+        filter.positions("groupA", "TopicTest").mark(&mut map);
+        let hex: String = map.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "2000001000000200000000000000");
+        assert!(filter.positions("groupA", "TopicTest").may_be_in(&map) && !data.may_be_in(&map));
+        assert!(data.may_be_in(&[]) && data.may_be_in(&[0; 13]));
         assert_eq!(BloomFilter::new(0, 32), None);
         assert_eq!(BloomFilter::new(20, 0), None);
     }

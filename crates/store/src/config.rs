@@ -57,9 +57,9 @@ config_table! {
         /// Bytes of a consume queue segment, rounded up to whole entries of 20 bytes. It cannot
         /// change once there are segments.
         mapped_file_size_consume_queue: i32 = "mappedFileSizeConsumeQueue", 6_000_000;
-        /// Keep filter bit maps beside the consume queues; not available in this version.
+        /// Keep store time and filter bit map of each message in files beside the consume queues.
         enable_consume_queue_ext: bool = "enableConsumeQueueExt", false;
-        /// Bytes of a consume queue extension segment.
+        /// Bytes of a consume queue extension segment. It cannot change once there are segments.
         mapped_file_size_consume_queue_ext: i32 = "mappedFileSizeConsumeQueueExt", 50_331_648;
         /// Bits of a filter bit map; set from the bloom filter at boot.
         bit_map_length_consume_queue_ext: i32 = "bitMapLengthConsumeQueueExt", 64;
@@ -258,11 +258,6 @@ impl MessageStoreConfig {
         let refuse = |key, value: String, reason: &str| {
             Err(StoreError::Config { key, value, reason: reason.to_string() })
         };
-        if self.enable_consume_queue_ext {
-            let reason = "consume queue extensions are not available in this version; remove the key \
-                          or set it to false";
-            return refuse("enableConsumeQueueExt", "true".into(), reason);
-        }
         if self.mapped_file_size_commit_log < SEGMENT_BYTES_MIN {
             let value = self.mapped_file_size_commit_log.to_string();
             return refuse("mappedFileSizeCommitLog", value, "give at least 128 bytes");
@@ -276,6 +271,7 @@ impl MessageStoreConfig {
         }
         for (key, value) in [
             ("mappedFileSizeConsumeQueue", self.mapped_file_size_consume_queue),
+            ("mappedFileSizeConsumeQueueExt", self.mapped_file_size_consume_queue_ext),
             ("maxHashSlotNum", self.max_hash_slot_num),
             ("maxIndexNum", self.max_index_num),
             ("maxMessageSize", self.max_message_size),
@@ -317,7 +313,7 @@ mod tests {
     #[test]
     fn unusable_values_are_refused_by_name() {
         for (key, value) in [
-            ("enableConsumeQueueExt", "true"),
+            ("mappedFileSizeConsumeQueueExt", "0"),
             ("mappedFileSizeCommitLog", "0"),
             ("maxMessageSize", "-1"),
             ("deleteWhen", "25"),

@@ -1,19 +1,22 @@
 //! From a written record to consume queue, index and waiting readers (contract `store.md` 13).
 
+use std::sync::Arc;
+
 use rocketmq_protocol::message::record::BLANK_MAGIC;
 use rocketmq_protocol::message::{RecordView, properties, sys_flag, tags_code};
 use rocketmq_protocol::topic;
 
-use crate::consume_queue::{ConsumeQueues, QueueEntry};
+use crate::consume_queue::{ConsumeQueues, QueueEntry, QueueUnit};
 use crate::delay_level::DelayLevels;
 use crate::error::StoreError;
 use crate::get::{Arrival, ArrivalListener};
 use crate::index::Index;
 
 /// Builds consume queues and index. One thread at a time dispatches, in log order.
-#[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) queues: ConsumeQueues,
+    /// Knows the filters whose bit maps go into extension units.
+    pub(crate) bit_maps: Arc<dyn ArrivalListener>,
     pub(crate) index: Option<Index>,
     pub(crate) delay_levels: DelayLevels,
 }
@@ -104,18 +107,18 @@ impl Dispatcher {
 
     /// Dispatches one record; returns its tags code.
     pub(crate) fn dispatch_record(&self, view: &RecordView<'_>) -> Result<i64, DispatchError> {
-        self.dispatch_with(view, ConsumeQueues::put, self.index.as_ref())
+        self.dispatch_with(view, false, self.index.as_ref())
     }
 
     /// Puts the entry of a record into its consume queue, if the queue is there and lacks it.
     pub(crate) fn dispatch_again(&self, view: &RecordView<'_>) -> Result<(), DispatchError> {
-        self.dispatch_with(view, ConsumeQueues::put_again, None).map(drop)
+        self.dispatch_with(view, true, None).map(drop)
     }
 
     fn dispatch_with(
         &self,
         view: &RecordView<'_>,
-        put: impl Fn(&ConsumeQueues, &str, i32, i64, QueueEntry),
+        again: bool,
         index: Option<&Index>,
     ) -> Result<i64, DispatchError> {
         let transaction = view.sys_flag & sys_flag::TRANSACTION_MASK;
@@ -132,7 +135,15 @@ impl Dispatcher {
                 size: i32::try_from(view.size()).unwrap_or(i32::MAX),
                 tags_code: code,
             };
-            put(&self.queues, topic, view.queue_id, view.queue_offset, entry);
+            let place = (topic, view.queue_id, view.queue_offset);
+            let entry = match self.queues.extends() {
+                true => self.queues.with_unit(place, entry, again, || self.unit_of(view, code)),
+                false => entry,
+            };
+            match again {
+                true => self.queues.put_again(topic, view.queue_id, view.queue_offset, entry),
+                false => self.queues.put(topic, view.queue_id, view.queue_offset, entry),
+            }
         }
         if transaction != sys_flag::TRANSACTION_ROLLBACK
             && let Some(index) = index
@@ -144,6 +155,11 @@ impl Dispatcher {
                 .map_err(DispatchError::Index)?;
         }
         Ok(code)
+    }
+
+    fn unit_of(&self, view: &RecordView<'_>, tags_code: i64) -> QueueUnit {
+        let bit_map = self.bit_maps.bit_map(view.topic_text(), view.properties);
+        QueueUnit { tags_code, store_timestamp: view.store_timestamp, bit_map }
     }
 
     /// Makes everything dispatched visible to readers.

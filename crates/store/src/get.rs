@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketmq_protocol::message::RecordView;
 
+use crate::consume_queue::QueueUnit;
+
 /// How a read from a queue ended; the names are RocketMQ's `GetMessageStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GetStatus {
@@ -120,6 +122,11 @@ pub(crate) fn records_of(chunk: &[u8]) -> impl Iterator<Item = RecordView<'_>> {
 pub trait MessageFilter {
     /// By the consume queue's hash of the tags, before the record is read.
     fn by_tags(&self, tags_code: i64) -> bool;
+    /// The same where the queue has an extension: `unit` is that of the entry. `None` if it cannot
+    /// be read, and with it the tags code; nothing is unwanted for that.
+    fn by_unit(&self, unit: Option<&QueueUnit>) -> bool {
+        unit.is_none_or(|unit| self.by_tags(unit.tags_code))
+    }
     /// By the stored record.
     fn by_record(&self, record: &[u8]) -> bool;
 }
@@ -172,6 +179,13 @@ pub trait ArrivalListener: Send + Sync {
     /// Called on the thread that committed. It must not block, put or commit; reading the store
     /// is allowed.
     fn arrived(&self, arrival: Arrival<'_>);
+
+    /// The bit map of the filters that want a message with those encoded properties, for its
+    /// extension unit; empty if no filter has been asked. Called while the message is dispatched,
+    /// if `enableConsumeQueueExt` is on.
+    fn bit_map(&self, _topic: &str, _properties: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// Called once per commit, likewise, with the end of what is readable of the commit log.
     fn written(&self, _end: i64) {}

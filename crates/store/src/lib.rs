@@ -42,7 +42,7 @@ mod topics;
 pub mod verify;
 
 pub use config::{BrokerRole, FlushDiskType, MessageStoreConfig};
-pub use consume_queue::QueueEntry;
+pub use consume_queue::{QueueEntry, QueueUnit};
 pub use delay_level::{DEFAULT_DELAY_LEVELS, DelayLevels};
 pub use error::StoreError;
 pub use get::{

@@ -61,6 +61,8 @@ pub(crate) fn open(
     }
     let segments = Segments::load(&directories, config.segment_bytes(), &disk)?;
     let queues = ConsumeQueues::load(&root, config.queue_segment_bytes(), &disk)?;
+    let ext_bytes = u64::try_from(config.mapped_file_size_consume_queue_ext).unwrap_or(0);
+    let queues = queues.extended(&root, ext_bytes, config.enable_consume_queue_ext);
     let checkpoint = Checkpoint::load(&root.join(CHECKPOINT_FILE))?;
     let allocator = Allocator::new(
         disk.clone(),
@@ -75,7 +77,8 @@ pub(crate) fn open(
     };
     let delay_levels = config.delay_levels()?;
     let log = CommitLog::new(segments, allocator, disk);
-    let dispatcher = Dispatcher { queues, index, delay_levels };
+    let bit_maps = Arc::clone(&listener);
+    let dispatcher = Dispatcher { queues, bit_maps, index, delay_levels };
     let state = State::default();
     let recovery = Recovery {
         config: &config,

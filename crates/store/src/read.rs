@@ -9,7 +9,7 @@ use rocketmq_protocol::message::RecordView;
 use rocketmq_protocol::message::record::MESSAGE_MAGIC;
 
 use crate::config::{BrokerRole, MessageStoreConfig};
-use crate::consume_queue::QueueEntry;
+use crate::consume_queue::{QueueEntry, QueueUnit, is_address};
 use crate::error::StoreError;
 use crate::get::{GetResult, GetStatus, MessageFilter, QueryResult};
 use crate::io::Defect;
@@ -147,6 +147,18 @@ impl Core {
             tracing::error!(target: "RocketmqStoreError", "consume queue of {topic} {queue_id} at {from}: {error}");
         }
         !entries.is_empty()
+    }
+
+    /// The extension unit of an entry; `None` if it has none, the error if it cannot be read.
+    pub(crate) fn unit_of(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        entry: &QueueEntry,
+    ) -> Option<Result<QueueUnit, i64>> {
+        let address = entry.tags_code;
+        let read = || self.dispatcher.queues.unit(topic, queue_id, address).ok_or(address);
+        is_address(address).then(read)
     }
 
     /// Store time of the record that an entry points to.
@@ -288,7 +300,14 @@ impl Gathering<'_> {
         if self.is_full(size, in_disk) {
             return Step::Full;
         }
-        if entry.physical_offset < self.skip_before || !filter.by_tags(entry.tags_code) {
+        let is_wanted = match is_address(entry.tags_code) {
+            false => filter.by_tags(entry.tags_code),
+            true => {
+                let queues = &self.core.dispatcher.queues;
+                filter.by_unit(queues.unit(self.topic, self.queue_id, entry.tags_code).as_ref())
+            }
+        };
+        if entry.physical_offset < self.skip_before || !is_wanted {
             return Step::On;
         }
         match self.record(entry.physical_offset, size, position) {

@@ -240,6 +240,8 @@ mod tests {
             store_path_commit_log: root.join("commitlog").display().to_string(),
             mapped_file_size_commit_log: 4096,
             mapped_file_size_consume_queue: 60,
+            enable_consume_queue_ext: true,
+            mapped_file_size_consume_queue_ext: 64,
             delete_commit_log_files_interval: 1,
             // Whatever the hour and the disk of the test: only what is asked for by hand.
             delete_when: String::new(),
@@ -289,7 +291,9 @@ mod tests {
         assert_eq!(core.log.min_offset(), 0, "nothing is expired yet");
         set_age(&core, 73);
         core.clean(&Signal::default()).unwrap();
-        // All but the last of six; three messages lie in each.
+        // All but the last of six; three messages lie in each, and three units in each file.
+        let units = std::fs::read_dir(dir.path().join("consumequeue_ext/T/0")).unwrap();
+        assert_eq!(units.count(), 2);
         assert_eq!(core.log.min_offset(), 5 * 4096);
         let got = core.get_messages("T", 0, 0, 32, &AcceptAll);
         assert_eq!((got.status, got.next_begin_offset), (GetStatus::OffsetTooSmall, 15));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::config::MessageStoreConfig;
-use crate::consume_queue::QueueEntry;
+use crate::consume_queue::{QueueEntry, QueueUnit};
 use crate::error::StoreError;
 use crate::flush::millis;
 use crate::get::{ArrivalListener, GetResult, MessageFilter, QueryResult};
@@ -257,6 +257,17 @@ impl MessageStore {
         entries: &mut Vec<QueueEntry>,
     ) {
         self.core.read_entries(topic, queue_id, from, max, entries);
+    }
+
+    /// The extension unit that an entry's tags code leads to; `None` if the code is no address, its
+    /// address if the unit cannot be read.
+    pub fn queue_unit(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        entry: &QueueEntry,
+    ) -> Option<Result<QueueUnit, i64>> {
+        self.core.unit_of(topic, queue_id, entry)
     }
 
     /// Whether the message at a queue offset is so far behind the log's end that it is taken to

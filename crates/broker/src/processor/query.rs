@@ -1,5 +1,8 @@
 //! QUERY_MESSAGE 12, VIEW_MESSAGE_BY_ID 33, QUERY_CONSUME_QUEUE 321 (contract `requests.md` 2.5).
 
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding};
 use rocketmq_common::fastjson;
 use rocketmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueBody};
 use rocketmq_protocol::header::{
@@ -8,9 +11,11 @@ use rocketmq_protocol::header::{
 };
 use rocketmq_protocol::{Frame, ResponseCode};
 use rocketmq_remoting::{Body, Call, Response};
+use rocketmq_store::{MessageFilter, QueueEntry};
 
 use super::{Refusal, failed, refuse, respond};
 use crate::context::BrokerContext;
+use crate::wanted::Wanted;
 
 /// Most entries of a consume queue that one answer holds, which has to fit into a frame.
 const SHOWN_ENTRIES_MAX: usize = 65_536;
@@ -94,17 +99,66 @@ fn shown_entries(
         });
         body.subscription_data = subscription.map(|known| (*known).clone());
     }
+    let wanted = header.consumer_group.as_deref().zip(body.subscription_data.as_ref());
+    let wanted = wanted.map(|(group, known)| {
+        let known = Arc::new(known.clone());
+        match context.filters.get(topic, group).filter(|_| !known.is_tag_type()) {
+            Some(data) => Wanted::by_expression(known, data),
+            None => Wanted::by_tags(known),
+        }
+    });
     let count = usize::try_from(header.count).unwrap_or(0).min(SHOWN_ENTRIES_MAX);
     let mut entries = Vec::new();
     context.store.queue_entries(topic, queue_id, index, count, &mut entries);
     body.queue_data = entries
         .into_iter()
-        .map(|entry| ConsumeQueueData {
-            physic_offset: entry.physical_offset,
-            physic_size: entry.size,
-            tags_code: entry.tags_code,
-            ..ConsumeQueueData::default()
-        })
+        .map(|entry| shown_entry(context, (topic, queue_id), &entry, wanted.as_ref()))
         .collect();
     Ok(Ok(body))
+}
+
+/// An entry with its extension, and whether the group's tags or bit map let the message pass.
+fn shown_entry(
+    context: &BrokerContext,
+    (topic, queue_id): (&str, i32),
+    entry: &QueueEntry,
+    wanted: Option<&Wanted>,
+) -> ConsumeQueueData {
+    let mut shown = ConsumeQueueData {
+        physic_offset: entry.physical_offset,
+        physic_size: entry.size,
+        tags_code: entry.tags_code,
+        ..ConsumeQueueData::default()
+    };
+    match context.store.queue_unit(topic, queue_id, entry) {
+        None => shown.eval = wanted.is_some_and(|wanted| wanted.by_tags(entry.tags_code)),
+        Some(Ok(unit)) => {
+            shown.eval = wanted.is_some_and(|wanted| wanted.by_unit(Some(&unit)));
+            let bit_map = match unit.bit_map.is_empty() {
+                true => String::new(),
+                false => format!(r#""filterBitMap":"{}","#, Base64::encode_string(&unit.bit_map)),
+            };
+            shown.extend_data_json = Some(format!(
+                r#"{{{bit_map}"msgStoreTime":{},"size":{},"tagsCode":{}}}"#,
+                unit.store_timestamp,
+                unit.size(),
+                unit.tags_code,
+            ));
+            shown.bit_map = (!unit.bit_map.is_empty()).then(|| bits(&unit.bit_map));
+        }
+        Some(Err(address)) => shown.msg = Some(format!("Cq extend not exist!addr: {address}")),
+    }
+    shown
+}
+
+/// A bit map as Java prints it: from the last bit to the first, a line for each eight bytes.
+fn bits(map: &[u8]) -> String {
+    let mut text = String::with_capacity(map.len() * 8 + map.len() / 8 + 1);
+    for (number, byte) in map.iter().enumerate().rev() {
+        text.push_str(&format!("{byte:08b}"));
+        if number % 8 == 0 {
+            text.push('\n');
+        }
+    }
+    text
 }

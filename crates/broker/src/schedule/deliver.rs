@@ -100,6 +100,26 @@ fn nothing_at(context: &BrokerContext, level: i32, from: i64) -> Pass {
     Pass { next, had_entries: next != from, delivered_end: 0, look_at }
 }
 
+/// When the message of an entry is to be delivered; where its extension unit is lost, as long after
+/// it was stored as its level says.
+fn delivery_time(
+    context: &BrokerContext,
+    schedule: &Schedule,
+    level: i32,
+    entry: &QueueEntry,
+) -> i64 {
+    match context.store.queue_unit(topic::SCHEDULE, level - 1, entry) {
+        None => entry.tags_code,
+        Some(Ok(unit)) => unit.tags_code,
+        Some(Err(_)) => {
+            let record = context.store.look_up(entry.physical_offset);
+            let view = record.as_deref().and_then(|bytes| RecordView::parse(bytes).ok());
+            let stored = view.map_or(0, |view| view.store_timestamp);
+            schedule.levels().delivery_time(level, stored)
+        }
+    }
+}
+
 /// Puts the message of one entry where it belongs, if it is due; returns the commit log offset
 /// behind it, or nothing when there is nothing to deliver.
 fn deliver(
@@ -110,11 +130,8 @@ fn deliver(
 ) -> Result<Option<i64>, Stop> {
     let now = clock::now_ms();
     // A time further away than the delay comes from a clock that was set back.
-    let due = if entry.tags_code > schedule.levels().delivery_time(level, now) {
-        now
-    } else {
-        entry.tags_code
-    };
+    let wished = delivery_time(context, schedule, level, entry);
+    let due = if wished > schedule.levels().delivery_time(level, now) { now } else { wished };
     if due > now {
         return Err(Stop::Due(due));
     }

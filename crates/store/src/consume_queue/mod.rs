@@ -5,6 +5,7 @@
 //! readers see the entries); anybody reads. An idle queue costs its entry in the table: files are
 //! opened when they are used and closed by [`ConsumeQueues::close_idle`].
 
+mod ext;
 mod files;
 mod queue;
 
@@ -20,6 +21,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::StoreError;
 use crate::io::{Disk, open_files_max};
 use crate::parallel;
+use ext::Exts;
+pub use ext::QueueUnit;
+pub(crate) use ext::is_address;
 pub(crate) use files::{list as list_files, names};
 use queue::Queue;
 
@@ -91,6 +95,8 @@ pub struct ConsumeQueues {
     /// The log is being read again: entries may come before those they follow.
     recovering: AtomicBool,
     topics: RwLock<Topics>,
+    /// What entries have no room for, if there is any.
+    exts: Option<Exts>,
     /// Queues that got entries in this round.
     round: Mutex<Vec<Arc<Queue>>>,
     /// Queues with entries that are not on the medium yet.
@@ -148,11 +154,59 @@ impl ConsumeQueues {
             disk: disk.clone(),
             recovering: AtomicBool::new(false),
             topics: RwLock::new(topics),
+            exts: None,
             round: Mutex::default(),
             dirty: Mutex::default(),
             open: Mutex::default(),
             open_max: open_files_max() / OPEN_SHARE,
         })
+    }
+
+    /// The same with extensions: with `writes` new entries get units, else only those that are there
+    /// are read.
+    pub(crate) fn extended(mut self, store: &Path, file_size: u64, writes: bool) -> ConsumeQueues {
+        self.exts = (writes || Exts::exist(store)).then(|| Exts::new(store, file_size, writes));
+        self
+    }
+
+    /// Whether new entries get extension units.
+    pub(crate) fn extends(&self) -> bool {
+        self.exts.as_ref().is_some_and(|exts| exts.writes)
+    }
+
+    /// The entry as it is to be put: with a unit of its own if the queue will take it. `again` is
+    /// for queues that are there.
+    pub(crate) fn with_unit(
+        &self,
+        (topic, queue_id, queue_offset): (&str, i32, i64),
+        entry: QueueEntry,
+        again: bool,
+        unit: impl FnOnce() -> QueueUnit,
+    ) -> QueueEntry {
+        let Some(exts) = self.exts.as_ref().filter(|exts| exts.writes) else { return entry };
+        let queue = match again {
+            true => self.queue(topic, queue_id),
+            false => Some(self.queue_or_new(topic, queue_id)),
+        };
+        match queue.filter(|queue| queue.takes(queue_offset, &entry)) {
+            Some(_) => QueueEntry { tags_code: exts.put(topic, queue_id, &unit()), ..entry },
+            None => entry,
+        }
+    }
+
+    /// The unit at an entry's address, if it can be read.
+    pub(crate) fn unit(&self, topic: &str, queue_id: i32, address: i64) -> Option<QueueUnit> {
+        self.exts.as_ref()?.get(topic, queue_id, address)
+    }
+
+    /// Ends the units of a queue behind its last entry.
+    fn recover_ext(&self, topic: &str, queue_id: i32, queue: &Queue) -> Result<(), StoreError> {
+        let Some(exts) = &self.exts else { return Ok(()) };
+        let (min, max) = queue.bounds();
+        let mut last = Vec::with_capacity(1);
+        queue.read(|| self.folder(topic, queue_id), max - 1, 1, &mut last)?;
+        let code = last.first().map_or(0, |entry| entry.tags_code);
+        exts.recover(topic, queue_id, (min >= max, code))
     }
 
     fn folder(&self, topic: &str, queue_id: i32) -> PathBuf {
@@ -190,8 +244,12 @@ impl ConsumeQueues {
     /// log's files span `log`.
     pub fn recover(&self, log: &Range<i64>) -> Result<i64, StoreError> {
         self.recovering.store(true, Ordering::Relaxed);
+        if let Some(exts) = &self.exts {
+            exts.delete_others(|topic, queue_id| self.queue(topic, queue_id).is_some())?;
+        }
         let ends = parallel::map(&self.all(), |(topic, queue_id, queue)| {
             let end = queue.recover(&self.disk, &self.folder(topic, *queue_id), log)?;
+            self.recover_ext(topic, *queue_id, queue)?;
             queue.close();
             Ok(end)
         })?;
@@ -218,6 +276,7 @@ impl ConsumeQueues {
     pub fn truncate_dirty(&self, physical_end: i64) -> Result<(), StoreError> {
         for (topic, queue_id, queue) in self.all() {
             queue.truncate(&self.disk, &self.folder(&topic, queue_id), physical_end)?;
+            self.recover_ext(&topic, queue_id, &queue)?;
             queue.close();
         }
         Ok(())
@@ -256,8 +315,12 @@ impl ConsumeQueues {
     /// # Errors
     /// A file cannot be written; the entries stay in memory and are written later.
     pub fn end_round(&self) -> Result<(), StoreError> {
+        // Before an entry is shown its unit is where it leads to.
+        let mut outcome = match &self.exts {
+            Some(exts) => exts.end_round(&self.disk),
+            None => Ok(()),
+        };
         let mut round = self.round.lock();
-        let mut outcome = Ok(());
         for queue in round.drain(..) {
             let shown = queue.show();
             if shown.newly_dirty {
@@ -318,6 +381,26 @@ impl ConsumeQueues {
             if let Err(error) = corrected {
                 tracing::error!(target: "RocketmqStoreError", "consume queue of {topic} {queue_id}: {error}");
             }
+            if let Some(exts) = &self.exts
+                && let Err(error) = self.delete_units(exts, (&topic, queue_id), &queue)
+            {
+                tracing::error!(target: "RocketmqStoreError", "consume queue extension of {topic} {queue_id}: {error}");
+            }
+        }
+    }
+
+    /// Deletes extension files before the unit of the first entry.
+    fn delete_units(
+        &self,
+        exts: &Exts,
+        (topic, queue_id): (&str, i32),
+        queue: &Queue,
+    ) -> Result<(), StoreError> {
+        let mut first = Vec::with_capacity(1);
+        queue.read(|| self.folder(topic, queue_id), queue.bounds().0, 1, &mut first)?;
+        match first.first().filter(|entry| is_address(entry.tags_code)) {
+            Some(entry) => exts.delete_before(topic, queue_id, entry.tags_code),
+            None => Ok(()),
         }
     }
 
@@ -334,6 +417,9 @@ impl ConsumeQueues {
     pub fn delete_topic(&self, topic: &str) -> Result<(), StoreError> {
         let Some(queues) = self.topics.write().remove(topic) else { return Ok(()) };
         queues.values().for_each(|queue| queue.forget());
+        if let Some(exts) = &self.exts {
+            exts.delete_topic(topic)?;
+        }
         let folder = self.root.join(topic);
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -380,6 +466,9 @@ impl ConsumeQueues {
     /// # Errors
     /// The first file or folder that cannot be synced.
     pub fn flush(&self) -> Result<(), StoreError> {
+        if let Some(exts) = &self.exts {
+            exts.flush(&self.disk)?;
+        }
         let mut dirty = std::mem::take(&mut *self.dirty.lock());
         if dirty.len() >= SYNC_ALL_FROM && cfg!(target_os = "linux") {
             return self.flush_all(dirty);
@@ -432,6 +521,9 @@ impl ConsumeQueues {
 
     /// Closes the files of queues that were not used since the last call.
     pub fn close_idle(&self) {
+        if let Some(exts) = &self.exts {
+            exts.close_idle();
+        }
         let open = std::mem::take(&mut *self.open.lock());
         let still: Vec<_> = open.into_iter().filter(|queue| !queue.close_if_idle()).collect();
         self.open.lock().extend(still);

@@ -165,6 +165,15 @@ impl Queue {
         ((state.min / ENTRY) as i64, (state.end / ENTRY) as i64)
     }
 
+    /// Whether [`Queue::put`] would take the entry as the next one.
+    pub(super) fn takes(&self, queue_offset: i64, entry: &QueueEntry) -> bool {
+        let state = self.state.lock();
+        let at = u64::try_from(queue_offset).map_or(u64::MAX, |at| at.saturating_mul(ENTRY));
+        let is_empty = state.files_end == state.first && state.pending.is_empty() && !state.damaged;
+        let is_next = at == state.put_end() || (is_empty && at > state.put_end());
+        is_next && entry.physical_end().unwrap_or(0) > state.physical_end && !state.forgotten
+    }
+
     /// Takes an entry for the next round; true if the queue was not yet part of it. While
     /// `recovering`, an entry that lies further ahead waits for those before it.
     pub(super) fn put(&self, queue_offset: i64, entry: QueueEntry, recovering: bool) -> bool {

@@ -139,6 +139,14 @@ pub fn take_sizes(config: &mut MessageStoreConfig) -> Result<(), StoreError> {
     if let Some((size, _)) = sizes.into_iter().max_by_key(|(_, count)| *count) {
         config.mapped_file_size_consume_queue = i32::try_from(size).unwrap_or(i32::MAX);
     }
+    let extensions = files_in(&root.join("consumequeue_ext"));
+    let mut files = extensions.iter().flat_map(|topic| files_in(topic)).flat_map(|q| files_in(&q));
+    if let Some(first) = files.next() {
+        config.mapped_file_size_consume_queue_ext =
+            i32::try_from(size_of(&first)).unwrap_or(i32::MAX);
+        // Queues that are built again get theirs too.
+        config.enable_consume_queue_ext = true;
+    }
     if let Some(first) = files_in(&root.join("index")).first() {
         let count = |value: i32| u32::try_from(value).unwrap_or(0);
         let shape = IndexShape::new(count(config.max_hash_slot_num), count(config.max_index_num));

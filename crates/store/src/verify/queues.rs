@@ -8,7 +8,7 @@ use rocketmq_protocol::message::RecordView;
 use rocketmq_protocol::message::record::MESSAGE_MAGIC;
 
 use super::{Severity, Verification, map};
-use crate::consume_queue::{ENTRY_BYTES, QueueEntry, list_files, names};
+use crate::consume_queue::{ENTRY_BYTES, QueueEntry, QueueUnit, is_address, list_files, names};
 use crate::error::StoreError;
 use crate::open::ABORT_FILE;
 use crate::recover::Scanned;
@@ -21,6 +21,8 @@ struct Queue {
     folder: PathBuf,
     /// Start of each file in bytes of the queue, and its content.
     files: Vec<(u64, Bytes)>,
+    /// The same of its extension.
+    units: Vec<(u64, Bytes)>,
     /// Entries that records asked for and that are not as they should be.
     is_wrong: bool,
 }
@@ -33,6 +35,23 @@ impl Queue {
         let place = usize::try_from(at - start).ok()?;
         let bytes = content.get(place..place.checked_add(ENTRY_BYTES)?)?;
         QueueEntry::decode(bytes).filter(QueueEntry::is_valid)
+    }
+
+    /// The entry with the tags code that its extension unit holds. A unit that cannot be read is
+    /// told by [`Queues::judge`]: the entry itself is as it should be.
+    fn resolved(&self, entry: QueueEntry, expected: &QueueEntry) -> QueueEntry {
+        let tags_code = match is_address(entry.tags_code) {
+            true => self.unit(&entry).map_or(expected.tags_code, |unit| unit.tags_code),
+            false => entry.tags_code,
+        };
+        QueueEntry { tags_code, ..entry }
+    }
+
+    fn unit(&self, entry: &QueueEntry) -> Option<QueueUnit> {
+        let at = entry.tags_code.wrapping_sub(i64::MIN) as u64;
+        let behind = self.units.partition_point(|(start, _)| *start <= at);
+        let (start, content) = self.units.get(behind.checked_sub(1)?)?;
+        QueueUnit::decode(content.get(usize::try_from(at - start).ok()?..)?)
     }
 }
 
@@ -63,11 +82,11 @@ impl Queues {
         found: &mut Verification,
     ) -> Result<Queues, StoreError> {
         let is_open = found.is_live || root.join(ABORT_FILE).exists();
-        let root = root.join("consumequeue");
+        let folders = root.join("consumequeue");
         let mut queues = BTreeMap::new();
-        if root.is_dir() {
-            for topic in names(&root)? {
-                let folder = root.join(&topic);
+        if folders.is_dir() {
+            for topic in names(&folders)? {
+                let folder = folders.join(&topic);
                 if !folder.is_dir() {
                     continue;
                 }
@@ -78,6 +97,7 @@ impl Queues {
                         topic: topic.clone(),
                         queue_id,
                         files: Vec::new(),
+                        units: units_of(root, &topic, &name)?,
                         is_wrong: false,
                         folder: folder.clone(),
                     };
@@ -130,7 +150,7 @@ impl Queues {
             *self.missing.entry(key).or_default() += 1;
             return;
         };
-        let found = queue.entry(queue_offset);
+        let found = queue.entry(queue_offset).map(|entry| queue.resolved(entry, &expected));
         if found.is_none() && self.is_open && queue.entry(queue_offset + 1).is_none() {
             self.unwritten += 1;
         } else if found != Some(expected) {
@@ -208,12 +228,32 @@ impl Queues {
                             entry.physical_offset
                         );
                         found.find("entries of queues", Severity::Repairable, &queue.folder, what);
+                    } else if is_address(entry.tags_code)
+                        && queue.unit(&entry).is_none()
+                        && !is_live
+                    {
+                        wrong += 1;
+                        let what = format!(
+                            "the extension of message {position}, at {} in its consumequeue_ext folder, cannot be read",
+                            entry.tags_code.wrapping_sub(i64::MIN)
+                        );
+                        found.find("units of queues", Severity::Repairable, &queue.folder, what);
                     }
                 }
             }
             queue.is_wrong |= wrong > 0;
         }
     }
+}
+
+/// The files of a queue's extension.
+fn units_of(root: &Path, topic: &str, queue_id: &str) -> Result<Vec<(u64, Bytes)>, StoreError> {
+    let folder = root.join("consumequeue_ext").join(topic).join(queue_id);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let files = list_files(&folder)?.into_iter();
+    files.map(|(start, _)| Ok((start, map(&folder.join(format!("{start:020}")))?))).collect()
 }
 
 fn points_to_record(segments: &Segments, queue: &Queue, position: i64, entry: &QueueEntry) -> bool {
