@@ -1,5 +1,6 @@
 #!/bin/sh
-# TLS: Java's client, with a certificate of its own, against a name server and a broker that take nothing else, ask for
+# TLS: the matrix of server modes and Java clients (plain, TLS, TLS with a certificate), with what goes over the wire
+# recorded; then Java's client, with a certificate of its own, against a name server and a broker that take nothing else, ask for
 # client certificates and have an encrypted key; and a Java client with the wrong certificate, which is refused.
 #
 #   tls.sh      needs openssl
@@ -54,6 +55,53 @@ SETTINGS
 settings client.properties client
 settings stranger.properties stranger
 sed "s,^tls.client.trustCertPath=.*,tls.client.trustCertPath=$folder/theirs.pem," "$folder/client.properties" >"$folder/distrusting.properties"
+
+# with_need NEED: as client.properties, with another demand for client certificates.
+with_need() {
+    sed "s,^tls.server.need.client.auth=.*,tls.server.need.client.auth=$1," "$folder/client.properties" >"$folder/need-$1.properties"
+}
+with_need none
+with_need optional
+# What a client that shows no certificate reads.
+grep -v -e '^tls.client.certPath' -e '^tls.client.keyPath' "$folder/client.properties" >"$folder/bare.properties"
+
+# cell MODE NEED CLIENT OUTCOME [JVM OPTION...]
+cell() {
+    JAVA_RUN_OPTS="-Xmx256m"
+    cell_name="$1/$2/$3"
+    served=$4
+    shift 4
+    for cell_option in "$@"; do JAVA_RUN_OPTS="$JAVA_RUN_OPTS $cell_option"; done
+    export JAVA_RUN_OPTS
+    if ! "$here/java-run" interop.Interop "127.0.0.1:$NAMESRV_PORT" tls "name=$cell_name" "served=$served" \
+        "address=127.0.0.1:$BROKER_PORT" >"$folder/cell" 2>&1; then
+        cat "$folder/cell" >&2
+        echo "TLS matrix: $cell_name is not as it should be" >&2
+        exit 1
+    fi
+    grep "^tls-row " "$folder/cell" >>"$folder/matrix"
+}
+
+# row MODE NEED PLAIN TLS MUTUAL: starts a cluster and tries the three clients.
+row() {
+    JAVA_OPT="$any_disk -Dtls.server.mode=$1 -Dtls.config.file=$folder/need-$2.properties"
+    export JAVA_OPT
+    cluster_start "$folder" ours ours || exit 1
+    cell "$1" "$2" plain "$3" -Dtls.enable=false
+    cell "$1" "$2" TLS "$4" -Dtls.enable=true "-Dtls.config.file=$folder/bare.properties"
+    cell "$1" "$2" mTLS "$5" -Dtls.enable=true "-Dtls.config.file=$folder/client.properties"
+    cluster_stop "$folder"
+}
+with_need require
+row disabled none true false false
+row permissive optional true true true
+row permissive require true false true
+row enforcing none false true true
+row enforcing optional false true true
+row enforcing require false false true
+echo "| mode | client certificate | client | outcome | on the wire | bytes |"
+echo "|---|---|---|---|---|---|"
+sed -n 's,^tls-row \(.*\)/\(.*\)/\([^ ]*\) \(.*\) \(.*\) \(.*\)$,| \1 | \2 | \3 | \4 | \5 | \6 |,p' "$folder/matrix"
 
 JAVA_OPT="$any_disk -Dtls.server.mode=enforcing -Dtls.config.file=$folder/client.properties"
 export JAVA_OPT

@@ -55,6 +55,8 @@ public final class Interop {
     private static Map<String, Scenario> single() {
         Map<String, Scenario> scenarios = new LinkedHashMap<>();
         scenarios.put("acl", AclScenarios::acl);
+        scenarios.put("acl-reload", AclReload::reload);
+        scenarios.put("tls", TlsRow::tls);
         scenarios.put("produce", Journal::produce);
         scenarios.put("follow", Journal::follow);
         scenarios.put("consume-all", Journal::consumeAll);
