@@ -21,13 +21,16 @@ use crate::clients::{config, producer};
 /// A place in a queue of one of several brokers.
 type Spot = (String, i32, i64);
 
+/// Offsets and bodies, in the order of delivery.
+type Deliveries = Vec<(i64, Vec<u8>)>;
+
 /// What clients have seen.
 #[derive(Default)]
 struct Seen {
     acknowledged: Mutex<Vec<(Spot, Vec<u8>)>>,
     failed: Mutex<Vec<String>>,
-    /// By broker and queue, in the order of delivery.
-    delivered: Mutex<BTreeMap<(String, i32), Vec<(i64, Vec<u8>)>>>,
+    /// By broker and queue.
+    delivered: Mutex<BTreeMap<(String, i32), Deliveries>>,
 }
 
 struct Deployment {
@@ -139,7 +142,7 @@ fn judge_delivered(seen: &Seen, kept: &HashMap<Spot, Vec<u8>>) {
 }
 
 fn delivered_count(seen: &Seen) -> usize {
-    let last = |(_, all): (_, &Vec<(i64, Vec<u8>)>)| all.iter().map(|(offset, _)| offset + 1).max();
+    let last = |(_, all): (_, &Deliveries)| all.iter().map(|(offset, _)| offset + 1).max();
     let counts = seen.delivered.lock().iter().filter_map(last).sum::<i64>();
     usize::try_from(counts).unwrap()
 }
