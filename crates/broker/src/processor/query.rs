@@ -131,7 +131,7 @@ fn shown_entry(
         ..ConsumeQueueData::default()
     };
     match context.store.queue_unit(topic, queue_id, entry) {
-        None => shown.eval = wanted.is_some_and(|wanted| wanted.by_tags(entry.tags_code)),
+        None => {}
         Some(Ok(unit)) => {
             shown.eval = wanted.is_some_and(|wanted| wanted.by_unit(Some(&unit)));
             let bit_map = match unit.bit_map.is_empty() {
