@@ -371,13 +371,16 @@ fn delete(folder: &Path, start: u64) -> Result<(), StoreError> {
     }
 }
 
+/// The extensions of one topic's queues.
+type OfTopic = HashMap<i32, Arc<Ext>>;
+
 /// The extensions of all queues.
 pub(super) struct Exts {
     root: PathBuf,
     file_size: u64,
     /// Units are made for new entries; else they are only read.
     pub(super) writes: bool,
-    table: RwLock<HashMap<Box<str>, HashMap<i32, Arc<Ext>>>>,
+    table: RwLock<HashMap<Box<str>, OfTopic>>,
     /// Those with units that are not in their files.
     round: Mutex<Vec<Arc<Ext>>>,
     /// Those with units that are not on the medium.
