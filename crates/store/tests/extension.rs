@@ -1,5 +1,5 @@
 //! Consume queue extensions through the life of a store.
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail like tests")]
 
 mod support;
 
