@@ -71,8 +71,8 @@ kubernetes:  ## writes the plain Kubernetes manifests anew from the Helm chart (
 load-tool:
 	cargo build --locked --release -p rocketmq-bench
 
-bench: dist load-tool  ## speed and memory side by side with Java 4.9.2; takes long
-	bench/run.sh
+bench: dist load-tool  ## speed and memory side by side with Java 4.9.2; takes long; adds to docs/performance.json
+	bench/run.sh --history docs/performance.json
 
 bench-quick: dist load-tool  ## the short form of bench
 	bench/run.sh --quick

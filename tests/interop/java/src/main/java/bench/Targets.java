@@ -30,6 +30,7 @@ final class Targets {
     private final Figures figures;
     private int met;
     private int missed;
+    private int open;
 
     Targets(String other, String floor, Figures figures) {
         this.other = other;
@@ -37,7 +38,7 @@ final class Targets {
         this.figures = figures;
     }
 
-    /** The verdicts as lines of text, with a count at the end. */
+    /** The verdicts as lines of text, with a count at the end; cases that did not run are left out. */
     String verdicts(Path file) throws IOException {
         StringBuilder text = new StringBuilder();
         for (String line : Files.readAllLines(file)) {
@@ -53,7 +54,8 @@ final class Targets {
                 }
             }
         }
-        return text.append("targets: ").append(met).append(" met, ").append(missed).append(" missed\n").toString();
+        return text.append(String.format("targets: %d met, %d missed, %d without a figure to compare with%n",
+            met, missed, open)).toString();
     }
 
     private String verdict(String name, String condition) {
@@ -71,7 +73,8 @@ final class Targets {
             reached = figures.ratio(name, field);
         }
         if (reached == null) {
-            return null;
+            open += ours == null ? 0 : 1;
+            return ours == null ? null : "no figure to compare with";
         }
         double wanted = Double.parseDouble(parts.group(3));
         boolean holds = parts.group(2).equals("<=") ? reached <= wanted : reached >= wanted;
