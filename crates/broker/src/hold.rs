@@ -94,8 +94,8 @@ impl PullHold {
         self.take_of_queue(topic, queue_id, |held| held.request.queue_offset() < max_offset)
     }
 
-    /// Takes out the pulls whose time is up, and those of queues whose end, as `max_offset`
-    /// tells it, lies behind what they wait for.
+    /// Takes out the pulls whose time is up, whose connection has closed, and those of queues whose
+    /// end, as `max_offset` tells it, lies behind what they wait for.
     pub fn take_due(&self, now: Instant, max_offset: impl Fn(&str, i32) -> i64) -> Vec<Held> {
         let queues: Vec<(Box<str>, i32)> = {
             let waiting = self.waiting.lock();
@@ -108,7 +108,9 @@ impl PullHold {
         for (topic, queue_id) in queues {
             let max = max_offset(&topic, queue_id);
             due.extend(self.take_of_queue(&topic, queue_id, |held| {
-                held.deadline <= now || held.request.queue_offset() < max
+                held.deadline <= now
+                    || held.request.queue_offset() < max
+                    || !held.answer.connection().is_open()
             }));
         }
         due

@@ -214,23 +214,19 @@ async fn a_scheduled_consumer_ends_in_the_middle_of_a_call() {
     cluster.topic("T", 1).await;
     for drops in [false, true] {
         let consumer = PullConsumer::builder("g").client_config(cluster.config());
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let consumer = consumer.register_topic("T").start_scheduled(move |task| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            async move {
-                // Waits at the broker.
-                let _ = task.consumer.pull_block_if_not_found(&task.queue, "*", 0, 32).await;
-                Duration::ZERO
-            }
+        let consumer = consumer.register_topic("T").start_scheduled(|task| async move {
+            // Waits at the broker.
+            let _ = task.consumer.pull_block_if_not_found(&task.queue, "*", 0, 32).await;
+            Duration::ZERO
         });
         let consumer = consumer.await.unwrap();
-        until("a call runs", || calls.load(Ordering::SeqCst) == 1).await;
+        until("the call waits", || cluster.waiting_pulls() == 1).await;
         if !drops {
             consumer.shutdown().await;
             assert_eq!(tasks(), 0);
         }
         drop(consumer);
         until("no task is left", || tasks() == 0).await;
+        until("the broker holds no pull", || cluster.waiting_pulls() == 0).await;
     }
 }

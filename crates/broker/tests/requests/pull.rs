@@ -1,5 +1,6 @@
 //! PULL_MESSAGE 11 and LITE_PULL_MESSAGE 361 (contract `requests.md` 2).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_protocol::{Frame, RequestCode};
@@ -306,5 +307,19 @@ async fn the_second_port_serves_all_but_pulls() {
     // On the main port the later code is the same pull.
     let answer = broker.peer.ask(lite, &pull("T", "0", "0").fields()).await;
     assert_eq!((answer.code, records(answer.body()).len()), (0, 1));
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiting_pull_ends_with_its_connection() {
+    let broker = Fixture::start().await;
+    broker.create_topic("T", 1).await;
+    let peer = Arc::new(broker.another_peer());
+    let asking = Arc::clone(&peer);
+    let waits = tokio::spawn(async move { asking.pull(&waiting("T", "0", "600000")).await });
+    until("the pull waits", || broker.context().hold.len() == 1).await;
+    waits.abort();
+    peer.close().await;
+    until("it does not any more", || broker.context().hold.is_empty()).await;
     broker.stop().await;
 }
