@@ -24,6 +24,7 @@ finish() {
     trap - EXIT INT TERM HUP
     cluster_stop "$folder/main"
     cluster_stop "$folder/mixed"
+    cluster_stop "$folder/extension"
     if [ "$status" = 0 ]; then rm -rf "$folder"; else echo "kept for inspection: $folder" >&2; fi
     exit "$status"
 }
@@ -39,6 +40,21 @@ step() {
   $*"
 }
 judge() { "$here/java-run" interop.Interop "$@"; }
+# Our broker builds queues and extensions anew from Java's commit log; Java reads in them what it read in its own.
+extension() {
+    golden="$repo/tests/golden/java-4.9.2"
+    mkdir -p "$folder/extension"
+    cp -r "$golden/store-ext" "$folder/extension/store"
+    rm -rf "$folder/extension/store/consumequeue" "$folder/extension/store/consumequeue_ext"
+    cluster_start "$folder/extension" ours ours enableConsumeQueueExt=true enableCalcFilterBitMap=true \
+        mappedFileSizeCommitLog=16384 mappedFileSizeConsumeQueue=400 mappedFileSizeConsumeQueueExt=300 \
+        maxHashSlotNum=20 maxIndexNum=40 enablePropertyFilter=true || return 1
+    cluster_stop "$folder/extension"
+    JAVA_RUN_OPTS="-Xmx256m -Duser.home=$folder/extension/user" "$here/java-run" interop.StoreExtension read \
+        "$folder/extension/store" >"$folder/extension/java.out" || return 1
+    grep '^{' "$folder/extension/java.out" >"$folder/extension/told"
+    cmp "$folder/extension/told" "$golden/store-ext.jsonl"
+}
 
 sizes="mappedFileSizeCommitLog=16777216 mappedFileSizeConsumeQueue=20000 maxHashSlotNum=20000 maxIndexNum=40000 enablePropertyFilter=true
     transactionCheckInterval=1000 transactionTimeOut=1000"
@@ -62,6 +78,8 @@ step "Java opens, runs and closes the store" judge - verify-store "dir=$folder/m
 cluster_start_broker "$folder/main" || exit 1
 step "the broker opens it again" judge "$address" consume-all topic=Reopened "acked=$folder/acked"
 cluster_stop "$folder/main"
+
+[ "$system" = java ] || step "Java reads our consume queue extensions" extension
 
 if [ "$system" = ours ]; then
     for mix in "java ours" "ours java"; do

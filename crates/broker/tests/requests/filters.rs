@@ -13,11 +13,11 @@ use crate::support::{Fixture, Peer, Pull, message, pull, records, said, until};
 
 const OFF: &str = "The broker does not support consumer to filter message by SQL92";
 
-fn served(settings: &mut Settings) {
+pub fn served(settings: &mut Settings) {
     settings.broker.enable_property_filter = true;
 }
 
-fn sql(topic: &str, expression: &str, version: i64) -> SubscriptionData {
+pub fn sql(topic: &str, expression: &str, version: i64) -> SubscriptionData {
     SubscriptionData {
         topic: topic.to_string(),
         sub_string: expression.to_string(),
@@ -27,7 +27,7 @@ fn sql(topic: &str, expression: &str, version: i64) -> SubscriptionData {
     }
 }
 
-async fn heartbeat(peer: &Peer, group: &str, subscriptions: Vec<SubscriptionData>) {
+pub async fn heartbeat(peer: &Peer, group: &str, subscriptions: Vec<SubscriptionData>) {
     let consumer = ConsumerData {
         group_name: group.to_string(),
         consume_type: ConsumeType::Passively,
@@ -47,7 +47,7 @@ async fn heartbeat(peer: &Peer, group: &str, subscriptions: Vec<SubscriptionData
 }
 
 /// Stores messages with property `n` = 0, 1, … in one queue.
-async fn numbered(broker: &Fixture, topic: &str, count: usize) {
+pub async fn numbered(broker: &Fixture, topic: &str, count: usize) {
     for n in 0..count {
         let properties = format!("TAGS\u{1}T{n}\u{2}n\u{1}{n}\u{2}");
         let sent = message(topic, "0");
@@ -60,7 +60,7 @@ fn by_sql<'a>(topic: &'a str, expression: &'a str) -> Pull<'a> {
 }
 
 /// A pull that relies on the group's heartbeat.
-fn by_heartbeat<'a>(topic: &'a str, version: &'a str) -> Pull<'a> {
+pub fn by_heartbeat<'a>(topic: &'a str, version: &'a str) -> Pull<'a> {
     Pull {
         sys_flag: "0",
         subscription: None,
@@ -71,7 +71,7 @@ fn by_heartbeat<'a>(topic: &'a str, version: &'a str) -> Pull<'a> {
     }
 }
 
-fn numbers(answer: &Frame) -> Vec<i64> {
+pub fn numbers(answer: &Frame) -> Vec<i64> {
     records(answer.body())
         .iter()
         .map(|record| record.property("n").unwrap().parse().unwrap())

@@ -4,10 +4,12 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 
 mod acl;
+mod bit_maps;
 mod client;
 mod codes;
 mod consumption;
 mod filters;
+mod hints;
 mod metrics;
 mod offset;
 mod pull;

@@ -250,6 +250,35 @@ async fn retried_messages_end_among_the_dead_letters() {
     broker.stop().await;
 }
 
+#[tokio::test]
+async fn an_old_clients_own_limit_of_retries_does_not_count() {
+    let broker = Fixture::start().await;
+    let mut sent = message("%RETRY%g", "0");
+    (sent.reconsume_times, sent.max_reconsume_times) = ("3", Some("3"));
+    let fields: Vec<_> =
+        sent.fields().iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
+    // Frames by hand, since ours always name the present version: V3_4_8's, then V3_4_9's.
+    let local = broker.broker.local().unwrap();
+    let mut old = tokio::net::TcpStream::connect(local).await.unwrap();
+    for (version, topic) in [(119, "%RETRY%g"), (121, "%DLQ%g")] {
+        let header = format!(
+            r#"{{"code":310,"extFields":{{{}}},"flag":0,"language":"JAVA","opaque":1,"version":{version}}}"#,
+            fields.join(",")
+        );
+        let mut frame = Vec::new();
+        frame.extend_from_slice(&((4 + header.len() + sent.body.len()) as u32).to_be_bytes());
+        frame.extend_from_slice(&(header.len() as u32).to_be_bytes());
+        frame.extend_from_slice(header.as_bytes());
+        frame.extend_from_slice(sent.body);
+        tokio::io::AsyncWriteExt::write_all(&mut old, &frame).await.unwrap();
+        let kept = || broker.context().store.max_offset_in_queue(topic, 0);
+        crate::support::until("the message is stored", || kept() == 1).await;
+    }
+    assert_eq!(broker.context().store.max_offset_in_queue("%RETRY%g", 0), 1);
+    drop(old);
+    broker.stop().await;
+}
+
 fn batch(properties: &[u8], bodies: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for body in bodies {

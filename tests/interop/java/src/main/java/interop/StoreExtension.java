@@ -1,7 +1,8 @@
 package interop;
 
+import com.alibaba.fastjson.JSON;
+import com.alibaba.fastjson.JSONObject;
 import java.net.InetSocketAddress;
-import java.util.Arrays;
 import java.util.List;
 import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.broker.filter.CommitLogDispatcherCalcBitMap;
@@ -12,6 +13,7 @@ import org.apache.rocketmq.common.filter.ExpressionType;
 import org.apache.rocketmq.common.filter.FilterAPI;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageDecoder;
+import org.apache.rocketmq.filter.util.BitsArray;
 import org.apache.rocketmq.remoting.netty.NettyClientConfig;
 import org.apache.rocketmq.remoting.netty.NettyServerConfig;
 import org.apache.rocketmq.store.ConsumeQueue;
@@ -92,24 +94,39 @@ public final class StoreExtension {
         return message;
     }
 
-    /** One line for each unit, then the messages that each group's bit map and expression let pass. */
+    /**
+     * A JSON line for each entry: its unit as QUERY_CONSUME_QUEUE shows it, and whether the bit map leaves it to each
+     * group; then to standard error how many messages each group gets.
+     */
     private static void tell(DefaultMessageStore store, ConsumerFilterManager filters) throws Exception {
+        ExpressionMessageFilter low = filter(filters, "group_low");
+        ExpressionMessageFilter even = filter(filters, "group_even");
+        ConsumeQueue queue = (ConsumeQueue) store.getConsumeQueue(TOPIC, 0);
         for (long at = 0; at < store.getMaxOffsetInQueue(TOPIC, 0); at++) {
-            ConsumeQueue queue = (ConsumeQueue) store.getConsumeQueue(TOPIC, 0);
             SelectMappedBufferResult entry = queue.getIndexBuffer(at);
-            long code = entry.getByteBuffer().getLong(12);
+            entry.getByteBuffer().position(12);
+            long code = entry.getByteBuffer().getLong();
             entry.release();
             CqExtUnit unit = new CqExtUnit();
-            boolean found = queue.getExt(code, unit);
-            System.out.println(at + " " + found + " " + unit.getTagsCode() + " " + unit.getSize() + " "
-                + Arrays.toString(unit.getFilterBitMap()));
+            if (!queue.getExt(code, unit)) {
+                throw new IllegalStateException("entry " + at + " has no unit at " + code);
+            }
+            JSONObject line = new JSONObject(true);
+            line.put("json", JSON.toJSONString(unit));
+            line.put("bits", unit.getFilterBitMap() == null ? null : BitsArray.create(unit.getFilterBitMap()).toString());
+            line.put("low", low.isMatchedByConsumeQueue(unit.getTagsCode(), unit));
+            line.put("even", even.isMatchedByConsumeQueue(unit.getTagsCode(), unit));
+            System.out.println(line.toJSONString());
         }
         for (String group : List.of("group_even", "group_low")) {
-            ExpressionMessageFilter filter = new ExpressionMessageFilter(
-                FilterAPI.build(TOPIC, filters.get(TOPIC, group).getExpression(), ExpressionType.SQL92),
-                filters.get(TOPIC, group), filters);
-            GetMessageResult got = store.getMessage(group, TOPIC, 0, 0, 100, filter);
-            System.out.println(group + " " + got.getMessageCount());
+            GetMessageResult got = store.getMessage(group, TOPIC, 0, 0, 100, filter(filters, group));
+            System.err.println(group + " gets " + got.getMessageCount());
         }
+    }
+
+    private static ExpressionMessageFilter filter(ConsumerFilterManager filters, String group) throws Exception {
+        return new ExpressionMessageFilter(
+            FilterAPI.build(TOPIC, filters.get(TOPIC, group).getExpression(), ExpressionType.SQL92),
+            filters.get(TOPIC, group), filters);
     }
 }
