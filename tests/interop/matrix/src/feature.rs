@@ -81,3 +81,41 @@ pub(crate) fn is_wanted(feature: &str, index: usize) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::FEATURES;
+
+    /// The table of README.md has every row, and names nothing that is not there.
+    #[test]
+    fn the_table_of_what_holds_each_feature_is_true() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let text = std::fs::read_to_string(repository.join("tests/interop/README.md")).unwrap();
+        let (_, section) = text.split_once("## What holds each feature").unwrap();
+        let mut rows = BTreeSet::new();
+        let mut files = 0;
+        for line in section.lines().filter(|line| line.contains("| `") || line.contains("| |")) {
+            let [feature, named, held] = line.trim_matches('|').split('|').collect::<Vec<_>>()[..]
+            else {
+                panic!("not three cells: {line}")
+            };
+            let quoted = |cell: &str| {
+                cell.split('`').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>()
+            };
+            rows.extend(quoted(named));
+            let paths: Vec<_> =
+                quoted(held).into_iter().filter(|path| path.contains('/')).collect();
+            assert!(!paths.is_empty(), "nothing holds {feature}");
+            for path in &paths {
+                assert!(repository.join(path).is_file(), "{feature}: {path}");
+            }
+            files += paths.len();
+        }
+        let names = FEATURES.iter().map(|feature| feature.name.to_string()).collect();
+        assert_eq!(rows, names);
+        assert!(files > 40, "{files}");
+    }
+}
