@@ -41,6 +41,8 @@ other_label=$other
 [ "$base" != "$other" ] || other_label="$other-again"
 
 [ -r /proc/self/stat ] || { echo "bench: reads CPU time and memory from Linux's /proc; not there" >&2; exit 1; }
+# Java's broker keeps a file of every queue open.
+ulimit -n 200000 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 "$repo/tests/interop/setup.sh" || exit 1
 mkdir -p "$here/results" "$repo/target/bench"
 results="$here/results/$(date -u +%Y%m%dT%H%M%SZ).jsonl"
@@ -152,7 +154,6 @@ run_case() {
         restarted boot_ms
         ;;
     idle)
-        ulimit -n "$(ulimit -H -n)" 2>/dev/null
         load idle "broker=127.0.0.1:$BROKER_PORT" "$@"
         ;;
     *) load "$case_mode" "$@" ;;

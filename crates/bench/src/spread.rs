@@ -17,7 +17,7 @@ use crate::send;
 /// consumers of one group, which get everything; the clock stops when all is received.
 pub(crate) async fn run(options: &Options, line: &mut Line) -> Result<()> {
     let connections: usize = options.number("connections", 100)?;
-    let inflight: usize = options.number("inflight", 64)?;
+    let inflight: usize = options.number("inflight", 16)?;
     let warm: u64 = options.number("warm", 20_000)?;
     let count: u64 = options.number("count", 200_000)?;
     let size = options.number("size", 1024)?;
@@ -44,9 +44,11 @@ pub(crate) async fn run(options: &Options, line: &mut Line) -> Result<()> {
             let (left, topic, body) = (Arc::clone(&left), topic.clone(), body.clone());
             tasks.spawn(async move {
                 while left.fetch_sub(1, Ordering::Relaxed) > 0 {
+                    // A broker that is flooded may refuse some: they are sent again.
                     if let Err(error) =
                         producer.send(Message::new(topic.as_str(), body.clone())).await
                     {
+                        left.fetch_add(1, Ordering::Relaxed);
                         eprintln!("{error}");
                     }
                 }
