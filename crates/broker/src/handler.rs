@@ -45,6 +45,8 @@ impl Handler {
             RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG => topic::one_group,
             RequestCode::GET_TOPIC_STATS_INFO => topic::stats,
             RequestCode::QUERY_TOPIC_CONSUME_BY_WHO => topic::consumed_by,
+            RequestCode::QUERY_TOPICS_BY_CONSUMER => topic::consumed_of,
+            RequestCode::QUERY_SUBSCRIPTION_BY_CONSUMER => topic::subscription_of,
             RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER => topic::system_topics,
             RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => topic::all_groups,
             RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE => topic::clean_expired,
@@ -57,7 +59,6 @@ impl Handler {
             RequestCode::QUERY_CONSUME_TIME_SPAN => consumption::time_span,
             RequestCode::GET_BROKER_RUNTIME_INFO => admin::runtime_info,
             RequestCode::VIEW_BROKER_STATS_DATA => admin::view_stats,
-            RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset,
             RequestCode::RESUME_CHECK_HALF_MESSAGE => transaction::resume_check,
             RequestCode::GET_BROKER_CLUSTER_ACL_CONFIG => acl::config,
             _ => return None,
@@ -108,6 +109,7 @@ impl RequestHandler for Handler {
                 let answer = topic::update_group(context, &call.frame);
                 respond_when_written(context, call, answer);
             }
+            RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => admin::reset_offset(context, call),
             RequestCode::DELETE_SUBSCRIPTIONGROUP => {
                 let answer = topic::delete_group(context, &call.frame);
                 respond_when_written(context, call, answer);

@@ -6,28 +6,15 @@ mod support;
 
 use std::time::Duration;
 
-use rocketmq_client::{ConsumeFromWhere, ConsumeStatus, Message, Producer, PushConsumer};
 use rocketmq_common::clock;
 use serde_json::{Value, json};
 use support::Scene;
+use support::clients::{Clients, GROUP};
+use support::shape::{beginning, compare, kind};
 
 const RECORDED: &str = include_str!("../../../tests/golden/dashboard-1.0.0/answers.json");
 /// How long an answer may take to be as it should be.
 const PATIENCE: Duration = Duration::from_secs(15);
-const GROUP: &str = "please_rename_unique_group_name_4";
-/// Members whose own members are data, not a form.
-const TABLES: [&str; 10] = [
-    "offsetTable",
-    "brokerServer",
-    "subscriptionTable",
-    "mqTable",
-    "statusTable",
-    "properties",
-    "brokerAddrTable",
-    "clusterAddrTable",
-    "brokerAddrs",
-    "filterServerTable",
-];
 /// Answers whose `data` is such a table.
 const TABLE_ANSWERS: [&str; 5] = [
     "topic-queryConsumerByTopic",
@@ -95,57 +82,6 @@ async fn ask(scene: &Scene, entry: &Value, stand: &Stand) -> Value {
     if reply.json().is_null() { Value::String(reply.body) } else { reply.json() }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Array(_) => "list",
-        Value::Object(_) => "object",
-    }
-}
-
-fn compare(place: &str, is_table: bool, java: &Value, ours: &Value, found: &mut Vec<String>) {
-    if kind(java) != kind(ours) {
-        found.push(format!("{place}: {} in Java, {} here", kind(java), kind(ours)));
-        return;
-    }
-    match (java, ours) {
-        (Value::Object(java), Value::Object(ours)) if is_table => {
-            if let (Some(java), Some(ours)) = (java.values().next(), ours.values().next()) {
-                // The tables of brokers are tables again: each broker's processes.
-                compare(&format!("{place}.*"), place.ends_with("brokerServer"), java, ours, found);
-            }
-        }
-        (Value::Object(java), Value::Object(ours)) => {
-            let more = ours.keys().filter(|key| !java.contains_key(*key) && *key != "fix");
-            // Our broker has settings and figures that Java's has not.
-            let may_have_more = place.contains("brokerConfig") || place.contains("brokerServer");
-            found.extend(
-                more.filter(|_| !may_have_more).map(|key| format!("{place}.{key}: only here")),
-            );
-            // One is named after a folder, the other is there where an installation is.
-            let here_or_not = |key: &str| key.contains('/') || key == "rocketmqHome";
-            for (key, value) in java.iter().filter(|(key, _)| !here_or_not(key)) {
-                let place = format!("{place}.{key}");
-                match ours.get(key) {
-                    Some(ours) => {
-                        compare(&place, TABLES.contains(&key.as_str()), value, ours, found)
-                    }
-                    None => found.push(format!("{place}: missing")),
-                }
-            }
-        }
-        (Value::Array(java), Value::Array(ours)) => match (java.first(), ours.first()) {
-            (Some(java), Some(ours)) => compare(&format!("{place}[]"), false, java, ours, found),
-            (None, None) => {}
-            _ => found.push(format!("{place}: {} in Java, {} here", java.len(), ours.len())),
-        },
-        _ => {}
-    }
-}
-
 fn differences(entry: &Value, ours: &Value) -> Vec<String> {
     let (name, java) = (entry["name"].as_str().unwrap(), &entry["answer"]);
     let mut found = Vec::new();
@@ -171,10 +107,7 @@ fn differences(entry: &Value, ours: &Value) -> Vec<String> {
         &mut found,
     );
     compare(name, false, &java, &ours, &mut found);
-    let begin = |value: &Value| {
-        value["errMsg"].as_str().map(|text| text.chars().take(40).collect::<String>())
-    };
-    if begin(&java) != begin(&ours) {
+    if beginning(java["errMsg"].as_str()) != beginning(ours["errMsg"].as_str()) {
         found.push(format!("{name}: {} in Java, {} here", java["errMsg"], ours["errMsg"]));
     }
     found
@@ -207,19 +140,7 @@ async fn every_recorded_answer_has_its_shape() {
             _ => {}
         }
     }
-    let servers = scene.cluster.namesrv_addr();
-    let producer = Producer::builder("other").namesrv_addr(&servers).start().await.unwrap();
-    for n in 0..20 {
-        producer.send(Message::new("TopicTest", format!("m{n}")).with_tags("TagA")).await.unwrap();
-    }
-    let consumer = PushConsumer::builder(GROUP)
-        .namesrv_addr(&servers)
-        .consume_from(ConsumeFromWhere::FirstOffset)
-        .subscribe("TopicTest", "*")
-        .on_messages(|_| async { ConsumeStatus::Success })
-        .start()
-        .await
-        .unwrap();
+    let clients = Clients::start(&scene.cluster.namesrv_addr(), "other").await;
     let owned = |answer: &Value| {
         let rows = answer["data"].as_array().into_iter().flatten();
         let queues: Vec<_> =
@@ -229,9 +150,9 @@ async fn every_recorded_answer_has_its_shape() {
     scene
         .until(&format!("/consumer/queryTopicByConsumer.query?consumerGroup={GROUP}"), owned)
         .await;
-    let clients =
+    let members =
         scene.data_of(&format!("/consumer/consumerConnection.query?consumerGroup={GROUP}")).await;
-    stand.client = clients["connectionSet"][0]["clientId"].as_str().unwrap().to_string();
+    stand.client = members["connectionSet"][0]["clientId"].as_str().unwrap().to_string();
     let id = &stand.traced;
     scene
         .until(&format!("/messageTrace/viewMessageTraceGraph.query?msgId={id}"), |answer| {
@@ -257,7 +178,6 @@ async fn every_recorded_answer_has_its_shape() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
-    consumer.shutdown().await;
-    producer.shutdown().await;
+    clients.stop().await;
     scene.stop().await;
 }

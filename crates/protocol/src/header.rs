@@ -317,6 +317,11 @@ headers! {
         topic: Text<'a> = "topic",
         group: Text<'a> = "group",
     }
+    /// QUERY_SUBSCRIPTION_BY_CONSUMER 345.
+    QuerySubscriptionByConsumerRequestHeader<'a> {
+        group: Text<'a> = "group",
+        topic: Option<Text<'a>> = "topic",
+    }
     /// GET_CONSUME_STATS 208 (5).
     GetConsumeStatsRequestHeader<'a> {
         consumer_group: Text<'a> = "consumerGroup",

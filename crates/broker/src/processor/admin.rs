@@ -14,7 +14,7 @@ use rocketmq_protocol::message::{MessageQueue, message_id};
 use rocketmq_protocol::{Frame, RequestCode, ResponseCode, version};
 use rocketmq_remoting::{Call, Deferred, RemotingError, Request, Response};
 
-use super::{Answer, Refusal, failed, json, refuse, respond};
+use super::{Answer, Refusal, UNSET, failed, json, refuse, respond};
 use crate::LOGGER;
 use crate::consumers::ClientChannel;
 use crate::context::BrokerContext;
@@ -43,7 +43,14 @@ pub fn view_stats(context: &BrokerContext, frame: &Frame) -> Answer {
 }
 
 /// INVOKE_BROKER_TO_RESET_OFFSET 222.
-pub fn reset_offset(context: &BrokerContext, frame: &Frame) -> Answer {
+pub fn reset_offset(context: &BrokerContext, call: Call<'_>) {
+    match reset_offset_inner(context, &call.frame) {
+        Ok(body) => call.respond(Response::success().remark(UNSET).body(body)),
+        Err(refusal) => respond(call, Err(refusal)),
+    }
+}
+
+fn reset_offset_inner(context: &BrokerContext, frame: &Frame) -> Result<Vec<u8>, Refusal> {
     let header = ResetOffsetRequestHeader::decode(frame.fields())?;
     let (topic, group) = (&*header.topic, &*header.group);
     let Some(config) = context.topics.get(topic) else {
@@ -77,7 +84,7 @@ pub fn reset_offset(context: &BrokerContext, frame: &Frame) -> Answer {
     }
     context.offsets.note_reset(group, topic);
     push_reset(&header, &offsets, members.values())?;
-    json(&offsets)
+    fastjson::to_vec(&offsets).map_err(failed)
 }
 
 /// Tells every member; C++ clients read a list, the others a map.

@@ -67,6 +67,9 @@ pub(crate) fn respond(call: Call<'_>, answer: Answer) {
     }
 }
 
+/// The remark of 17 and 222 when all went well: Java's own slip, which tools have learned to expect.
+pub(crate) const UNSET: &str = "not set any response code";
+
 /// Calls the waiter when every change of topics and groups made so far is on the disk.
 pub(crate) fn when_written(context: &BrokerContext, waiter: Waiter) {
     let writes = [context.topics.pending(), context.groups.pending()];

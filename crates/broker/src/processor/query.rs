@@ -13,7 +13,7 @@ use rocketmq_protocol::{Frame, ResponseCode};
 use rocketmq_remoting::{Body, Call, Response};
 use rocketmq_store::{MessageFilter, QueueEntry};
 
-use super::{Refusal, failed, refuse, respond};
+use super::{Refusal, failed, respond};
 use crate::context::BrokerContext;
 use crate::wanted::Wanted;
 
@@ -32,14 +32,15 @@ pub fn query_message(context: &BrokerContext, call: Call<'_>) {
     }
     let (begin, end) = (header.begin_timestamp, header.end_timestamp);
     let found = context.store.query_by_key(&header.topic, &header.key, max, begin, end);
-    if found.records.is_empty() {
-        let text = "can not find message, maybe time range not correct";
-        return respond(call, Err(refuse(ResponseCode::QUERY_NOT_FOUND, text)));
-    }
     let fields = QueryMessageResponseHeader {
         index_last_update_timestamp: found.index_last_update_timestamp,
         index_last_update_phyoffset: found.index_last_update_physical_offset,
     };
+    if found.records.is_empty() {
+        let text = "can not find message, maybe time range not correct";
+        let code = ResponseCode::QUERY_NOT_FOUND;
+        return call.respond(Response::error(code, text).fields(&fields));
+    }
     call.respond(Response::success().fields(&fields).body(Body::Many(found.records)));
 }
 

@@ -1,19 +1,19 @@
-//! Topics and groups: codes 17, 21, 200, 201, 202, 207, 215, 300, 305, 306, 316
+//! Topics and groups: codes 17, 21, 200, 201, 202, 207, 215, 300, 305, 306, 316, 343, 345, 351, 352
 //! (contract `requests.md` 4).
 
 use rocketmq_protocol::body::{
-    GroupList, SubscriptionGroupConfig, TopicConfig, TopicFilterType, TopicList, TopicOffset,
-    TopicStatsTable,
+    GroupList, QuerySubscriptionResponseBody, SubscriptionGroupConfig, TopicConfig,
+    TopicFilterType, TopicList, TopicOffset, TopicStatsTable,
 };
 use rocketmq_protocol::header::{
     CreateTopicRequestHeader, DeleteSubscriptionGroupRequestHeader, GroupRequestHeader,
-    TopicRequestHeader,
+    QuerySubscriptionByConsumerRequestHeader, TopicRequestHeader,
 };
 use rocketmq_protocol::message::MessageQueue;
 use rocketmq_protocol::{Frame, ResponseCode};
 use rocketmq_remoting::{Call, Response};
 
-use super::{Answer, Refusal, failed, json, parse, refuse, respond, send, when_written};
+use super::{Answer, Refusal, UNSET, failed, json, parse, refuse, respond, send, when_written};
 use crate::context::BrokerContext;
 
 /// UPDATE_AND_CREATE_TOPIC 17.
@@ -25,8 +25,7 @@ pub fn update(context: &BrokerContext, call: Call<'_>) {
     when_written(
         context,
         Box::new(move |written| match written {
-            // The remark is Java's own slip, which tools have learned to expect.
-            Ok(()) => deferred.respond(Response::success().remark("not set any response code")),
+            Ok(()) => deferred.respond(Response::success().remark(UNSET)),
             Err(why) => deferred.respond(Response::error(ResponseCode::SYSTEM_ERROR, &why)),
         }),
     );
@@ -128,6 +127,27 @@ pub fn stats(context: &BrokerContext, frame: &Frame) -> Answer {
             .insert(queue, TopicOffset { last_update_timestamp, max_offset, min_offset });
     }
     json(&table)
+}
+
+/// QUERY_TOPICS_BY_CONSUMER 343, which tools of 5.x ask: the topics that the group has offsets of.
+pub fn consumed_of(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = GroupRequestHeader::decode(frame.fields())?;
+    let topic_list = context.offsets.topics_of(&header.group).into_iter().collect();
+    json(&TopicList { broker_addr: Some(context.address()), topic_list })
+}
+
+/// QUERY_SUBSCRIPTION_BY_CONSUMER 345, which tools of 5.x ask.
+pub fn subscription_of(context: &BrokerContext, frame: &Frame) -> Answer {
+    let header = QuerySubscriptionByConsumerRequestHeader::decode(frame.fields())?;
+    let topic = header.topic.map(|topic| topic.to_string());
+    let wanted = topic.as_deref().and_then(|topic| {
+        context.consumers.with(&header.group, |group| group.subscriptions.get(topic).cloned())?
+    });
+    json(&QuerySubscriptionResponseBody {
+        group: header.group.to_string(),
+        subscription_data: wanted.map(|subscription| (*subscription).clone()),
+        topic,
+    })
 }
 
 /// QUERY_TOPIC_CONSUME_BY_WHO 300.

@@ -47,6 +47,8 @@ async fn messages_are_found_by_key() {
     let answer = broker.query("no such key", "3", &[]).await;
     let text = "can not find message, maybe time range not correct";
     assert_eq!(said(&answer), (22, text.to_string()));
+    let names: Vec<_> = fields_of(&answer).into_keys().collect();
+    assert_eq!(names, ["indexLastUpdatePhyoffset", "indexLastUpdateTimestamp"]);
     broker.stop().await;
 }
 

@@ -112,6 +112,42 @@ async fn one_topic_and_one_group_are_told_as_in_5() {
 }
 
 #[tokio::test]
+async fn topics_and_subscriptions_of_a_group_are_told_as_in_5() {
+    let broker = Fixture::start().await;
+    broker.create_topic("T", 1).await;
+    let of_group = |code, fields: Vec<(&'static str, &'static str)>| {
+        let peer = &broker.peer;
+        async move {
+            let answer = peer.ask(code, &fields).await;
+            assert_eq!((answer.code, answer.remark()), (0, None));
+            body_text(&answer).to_string()
+        }
+    };
+    let (topics, wanted) =
+        (RequestCode::QUERY_TOPICS_BY_CONSUMER, RequestCode::QUERY_SUBSCRIPTION_BY_CONSUMER);
+    let address = broker.context().address();
+    let nothing = format!(r#"{{"brokerAddr":"{address}","topicList":[]}}"#);
+    assert_eq!(of_group(topics, vec![("group", "G")]).await, nothing);
+    let offset = [("consumerGroup", "G"), ("topic", "T"), ("queueId", "0"), ("commitOffset", "0")];
+    broker.peer.ask(RequestCode::UPDATE_CONSUMER_OFFSET, &offset).await;
+    let one = format!(r#"{{"brokerAddr":"{address}","topicList":["T"]}}"#);
+    assert_eq!(of_group(topics, vec![("group", "G")]).await, one);
+    let asked = of_group(wanted, vec![("group", "G"), ("topic", "T")]).await;
+    assert_eq!(asked, r#"{"group":"G","topic":"T"}"#);
+    let heartbeat = r#"{"clientID":"c","consumerDataSet":[{"groupName":"G","consumeType":"CONSUME_PASSIVELY","messageModel":"CLUSTERING","consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","unitMode":false,"subscriptionDataSet":[{"topic":"T","subString":"A","tagsSet":["A"],"codeSet":[65],"subVersion":7,"expressionType":"TAG","classFilterMode":false}]}],"producerDataSet":[]}"#;
+    broker.peer.ask_with(RequestCode::HEART_BEAT, &[], heartbeat.into()).await;
+    let asked = of_group(wanted, vec![("group", "G"), ("topic", "T")]).await;
+    assert_eq!(
+        asked,
+        r#"{"group":"G","subscriptionData":{"classFilterMode":false,"codeSet":[65],"expressionType":"TAG","subString":"A","subVersion":7,"tagsSet":["A"],"topic":"T"},"topic":"T"}"#
+    );
+    let asked = of_group(wanted, vec![("group", "G"), ("topic", "U")]).await;
+    assert_eq!(asked, r#"{"group":"G","topic":"U"}"#);
+    assert_eq!(of_group(wanted, vec![("group", "G")]).await, r#"{"group":"G"}"#);
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn built_in_topics_follow_the_settings() {
     let broker = Fixture::with(|settings| {
         settings.broker.default_topic_queue_nums = 5;

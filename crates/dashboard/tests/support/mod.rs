@@ -1,6 +1,9 @@
 //! A cluster in this process with a dashboard before it, and the little HTTP that tests need.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub(crate) mod clients;
+pub(crate) mod shape;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;

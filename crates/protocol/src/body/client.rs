@@ -35,6 +35,20 @@ pub struct SubscriptionData {
     pub topic: String,
 }
 
+/// Body of 345: what a consumer group wants of a topic, if it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QuerySubscriptionResponseBody {
+    /// The group.
+    pub group: String,
+    /// Of a group that is connected and subscribes to the topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_data: Option<SubscriptionData>,
+    /// The topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
 impl Default for SubscriptionData {
     fn default() -> Self {
         SubscriptionData {
