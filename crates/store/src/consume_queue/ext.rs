@@ -1,92 +1,29 @@
-//! Consume queue extensions: for each entry a unit with what has no room in it, the bit map of the
-//! filters that want the message (contract `store.md` 5).
+//! The extension of one consume queue: for each entry a unit with what has no room in it, the bit map
+//! of the filters that want the message (contract `store.md` 5).
 //!
-//! An entry leads to its unit by an address in place of its tags code. Units are appended while
-//! entries are put, written with the round and synced before the queues. What cannot be read makes
-//! no message unwanted: whoever filters looks at the record then.
+//! Units are appended while entries are put, written with the round and synced before the queues.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::files;
+use super::unit::{QueueUnit, UNIT_BYTES, address_of, is_address, place_of};
 use crate::error::StoreError;
-use crate::io::{Disk, open_files_max};
+use crate::io::Disk;
 
-/// Bytes of a unit without its bit map.
-const UNIT_BYTES: usize = 20;
 /// What a unit leaves free at least at the end of its file.
 const END_BYTES: u64 = 4;
 /// Stands instead of a unit's size where the rest of a file is empty.
 const FULL: i16 = -1;
-/// Values of a tags code up to this one are addresses.
-const ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
 /// Bytes read at once where all units are walked.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Of the files that the process may open, one of so many may be an extension's.
-const OPEN_SHARE: usize = 16;
-
-/// What an entry's extension holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueueUnit {
-    /// The tags code proper, or the delivery time of a delayed message.
-    pub tags_code: i64,
-    /// When the message was stored, ms.
-    pub store_timestamp: i64,
-    /// The bits of the groups whose filters want the message; empty if none were asked.
-    pub bit_map: Vec<u8>,
-}
-
-impl QueueUnit {
-    /// Its size on disk in bytes.
-    pub fn size(&self) -> usize {
-        UNIT_BYTES + self.bit_map.len()
-    }
-
-    fn encode(&self, size: i16, out: &mut Vec<u8>) {
-        out.extend_from_slice(&size.to_be_bytes());
-        out.extend_from_slice(&self.tags_code.to_be_bytes());
-        out.extend_from_slice(&self.store_timestamp.to_be_bytes());
-        out.extend_from_slice(&(size - UNIT_BYTES as i16).to_be_bytes());
-        out.extend_from_slice(&self.bit_map);
-    }
-
-    /// `None` if there is no unit, or part of one.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<QueueUnit> {
-        let (size, rest) = bytes.split_first_chunk::<2>()?;
-        let (tags_code, rest) = rest.split_first_chunk::<8>()?;
-        let (store_timestamp, rest) = rest.split_first_chunk::<8>()?;
-        let (bits, rest) = rest.split_first_chunk::<2>()?;
-        let size = usize::try_from(i16::from_be_bytes(*size)).ok()?;
-        let bits = usize::try_from(i16::from_be_bytes(*bits)).ok()?;
-        (size == UNIT_BYTES + bits).then_some(())?;
-        Some(QueueUnit {
-            tags_code: i64::from_be_bytes(*tags_code),
-            store_timestamp: i64::from_be_bytes(*store_timestamp),
-            bit_map: rest.get(..bits)?.to_vec(),
-        })
-    }
-}
-
-/// Whether a tags code is the address of a unit.
-pub(crate) fn is_address(tags_code: i64) -> bool {
-    tags_code <= ADDRESS_MAX
-}
-
-fn address_of(at: u64) -> Option<i64> {
-    let address = i64::MIN.checked_add_unsigned(at)?;
-    is_address(address).then_some(address)
-}
-
-fn place_of(address: i64) -> u64 {
-    address.wrapping_sub(i64::MIN) as u64
-}
 
 /// The extension of one queue.
-struct Ext {
+pub(super) struct Ext {
     folder: PathBuf,
     file_size: u64,
     state: Mutex<State>,
@@ -120,7 +57,7 @@ impl State {
 }
 
 impl Ext {
-    fn load(folder: PathBuf, file_size: u64) -> Result<Ext, StoreError> {
+    pub(super) fn load(folder: PathBuf, file_size: u64) -> Result<Ext, StoreError> {
         let mut state = State::default();
         if folder.is_dir() {
             let files = files::list(&folder)?;
@@ -143,7 +80,7 @@ impl Ext {
     }
 
     /// Appends a unit; `None` when it has no room, or no address is left.
-    fn put(&self, unit: &QueueUnit) -> Option<i64> {
+    pub(super) fn put(&self, unit: &QueueUnit) -> Option<i64> {
         let size = i16::try_from(unit.size()).ok()?;
         let needed = size as u64 + END_BYTES;
         let mut state = self.state.lock();
@@ -165,7 +102,7 @@ impl Ext {
     }
 
     /// Writes what is pending; it stays pending if that fails.
-    fn write(&self, disk: &Disk) -> Result<(), StoreError> {
+    pub(super) fn write(&self, disk: &Disk) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         while !state.pending.is_empty() && !state.forgotten {
             let start = state.written - state.written % self.file_size;
@@ -227,7 +164,7 @@ impl Ext {
             .map_err(|source| StoreError::io("read", &files::path(&self.folder, start), source))
     }
 
-    fn get(&self, address: i64) -> Result<Option<QueueUnit>, StoreError> {
+    pub(super) fn get(&self, address: i64) -> Result<Option<QueueUnit>, StoreError> {
         let mut state = self.state.lock();
         let at = place_of(address);
         // Most units are as short as this; a longer one is read again.
@@ -247,7 +184,7 @@ impl Ext {
     }
 
     /// Ends the units behind that of the queue's last entry. A queue without entries has none.
-    fn recover(&self, is_empty: bool, last: i64) -> Result<(), StoreError> {
+    pub(super) fn recover(&self, is_empty: bool, last: i64) -> Result<(), StoreError> {
         if is_empty {
             return self.clear();
         }
@@ -311,7 +248,7 @@ impl Ext {
     }
 
     /// Deletes files that end before the first entry's unit, never the last.
-    fn delete_before(&self, address: i64) -> Result<(), StoreError> {
+    pub(super) fn delete_before(&self, address: i64) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         while state.first + self.file_size < state.files_end.min(place_of(address)) {
             delete(&self.folder, state.first)?;
@@ -324,7 +261,7 @@ impl Ext {
     }
 
     /// Brings what is written to the medium.
-    fn sync(&self, disk: &Disk) -> Result<(), StoreError> {
+    pub(super) fn sync(&self, disk: &Disk) -> Result<(), StoreError> {
         self.write(disk)?;
         let (unsynced, new_name) = {
             let mut state = self.state.lock();
@@ -351,7 +288,12 @@ impl Ext {
         outcome
     }
 
-    fn close_if_idle(&self) -> bool {
+    /// Its topic is deleted: what comes for it is dropped.
+    pub(super) fn forget(&self) {
+        *self.state.lock() = State { forgotten: true, ..State::default() };
+    }
+
+    pub(super) fn close_if_idle(&self) -> bool {
         let mut state = self.state.lock();
         if std::mem::take(&mut state.used) {
             return false;
@@ -368,181 +310,6 @@ fn delete(folder: &Path, start: u64) -> Result<(), StoreError> {
             Err(StoreError::io("delete", &path, error))
         }
         _ => Ok(()),
-    }
-}
-
-/// The extensions of one topic's queues.
-type OfTopic = HashMap<i32, Arc<Ext>>;
-
-/// The extensions of all queues.
-pub(super) struct Exts {
-    root: PathBuf,
-    file_size: u64,
-    /// Units are made for new entries; else they are only read.
-    pub(super) writes: bool,
-    table: RwLock<HashMap<Box<str>, OfTopic>>,
-    /// Those with units that are not in their files.
-    round: Mutex<Vec<Arc<Ext>>>,
-    /// Those with units that are not on the medium.
-    dirty: Mutex<Vec<Arc<Ext>>>,
-    open_max: usize,
-}
-
-impl Exts {
-    pub(super) fn new(store: &Path, file_size: u64, writes: bool) -> Exts {
-        Exts {
-            root: store.join("consumequeue_ext"),
-            file_size,
-            writes,
-            table: RwLock::default(),
-            round: Mutex::default(),
-            dirty: Mutex::default(),
-            open_max: open_files_max() / OPEN_SHARE,
-        }
-    }
-
-    /// Whether a store has any.
-    pub(super) fn exist(store: &Path) -> bool {
-        store.join("consumequeue_ext").is_dir()
-    }
-
-    fn of(&self, topic: &str, queue_id: i32) -> Result<Arc<Ext>, StoreError> {
-        let known = |topics: &HashMap<Box<str>, HashMap<i32, Arc<Ext>>>| {
-            topics.get(topic).and_then(|queues| queues.get(&queue_id)).cloned()
-        };
-        if let Some(ext) = known(&self.table.read()) {
-            return Ok(ext);
-        }
-        let mut table = self.table.write();
-        if let Some(ext) = known(&table) {
-            return Ok(ext);
-        }
-        let folder = self.root.join(topic).join(queue_id.to_string());
-        let ext = Arc::new(Ext::load(folder, self.file_size)?);
-        table.entry(topic.into()).or_default().insert(queue_id, Arc::clone(&ext));
-        Ok(ext)
-    }
-
-    /// The tags code of an entry that is about to be put: the address of its unit, or the code
-    /// itself when there can be none.
-    pub(super) fn put(&self, topic: &str, queue_id: i32, unit: &QueueUnit) -> i64 {
-        let ext = match self.of(topic, queue_id) {
-            Ok(ext) => ext,
-            Err(error) => {
-                tracing::error!(target: "RocketmqStoreError", "{error}");
-                return unit.tags_code;
-            }
-        };
-        let Some(address) = ext.put(unit) else { return unit.tags_code };
-        let mut round = self.round.lock();
-        if round.last().is_none_or(|last| !Arc::ptr_eq(last, &ext)) {
-            round.push(ext);
-        }
-        address
-    }
-
-    /// Writes the units of the round.
-    pub(super) fn end_round(&self, disk: &Disk) -> Result<(), StoreError> {
-        let round = std::mem::take(&mut *self.round.lock());
-        let outcome = round.iter().try_for_each(|ext| ext.write(disk));
-        let mut dirty = self.dirty.lock();
-        for ext in round {
-            if !dirty.iter().any(|known| Arc::ptr_eq(known, &ext)) {
-                dirty.push(ext);
-            }
-        }
-        let is_many = dirty.len() > self.open_max;
-        drop(dirty);
-        if is_many {
-            self.close_idle();
-        }
-        outcome
-    }
-
-    /// Brings all units to the medium.
-    pub(super) fn flush(&self, disk: &Disk) -> Result<(), StoreError> {
-        self.end_round(disk)?;
-        let mut dirty = std::mem::take(&mut *self.dirty.lock());
-        while let Some(ext) = dirty.pop() {
-            if let Err(error) = ext.sync(disk) {
-                dirty.push(ext);
-                self.dirty.lock().append(&mut dirty);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// The unit at an address; `None`, which is logged, if it cannot be read.
-    pub(super) fn get(&self, topic: &str, queue_id: i32, address: i64) -> Option<QueueUnit> {
-        let found = self.of(topic, queue_id).and_then(|ext| ext.get(address));
-        let why = match found {
-            Ok(Some(unit)) => return Some(unit),
-            Ok(None) => String::new(),
-            Err(error) => format!(": {error}"),
-        };
-        tracing::error!(target: "RocketmqStoreError", "[BUG] can't find consume queue extend file content!addr={address}, topic={topic}, queueId={queue_id}{why}");
-        None
-    }
-
-    /// Deletes those of queues that are not there, so that none begins with another's units.
-    pub(super) fn delete_others(
-        &self,
-        is_there: impl Fn(&str, i32) -> bool,
-    ) -> Result<(), StoreError> {
-        if !self.root.is_dir() {
-            return Ok(());
-        }
-        for topic in files::names(&self.root)? {
-            let folder = self.root.join(&topic);
-            let queues = if folder.is_dir() { files::names(&folder)? } else { Vec::new() };
-            for name in queues {
-                if name.parse().is_ok_and(|queue_id| !is_there(&topic, queue_id)) {
-                    let folder = folder.join(name);
-                    std::fs::remove_dir_all(&folder)
-                        .map_err(|source| StoreError::io("delete", &folder, source))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn recover(
-        &self,
-        topic: &str,
-        queue_id: i32,
-        (is_empty, last): (bool, i64),
-    ) -> Result<(), StoreError> {
-        self.of(topic, queue_id)?.recover(is_empty, last)
-    }
-
-    pub(super) fn delete_before(
-        &self,
-        topic: &str,
-        queue_id: i32,
-        address: i64,
-    ) -> Result<(), StoreError> {
-        self.of(topic, queue_id)?.delete_before(address)
-    }
-
-    pub(super) fn delete_topic(&self, topic: &str) -> Result<(), StoreError> {
-        for ext in self.table.write().remove(topic).into_iter().flatten().map(|(_, ext)| ext) {
-            *ext.state.lock() = State { forgotten: true, ..State::default() };
-        }
-        let folder = self.root.join(topic);
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StoreError::io("delete", &folder, error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Closes files that were not used since the last call.
-    pub(super) fn close_idle(&self) {
-        for ext in self.table.read().values().flat_map(HashMap::values) {
-            ext.close_if_idle();
-        }
     }
 }
 

@@ -6,8 +6,10 @@
 //! opened when they are used and closed by [`ConsumeQueues::close_idle`].
 
 mod ext;
+mod exts;
 mod files;
 mod queue;
+mod unit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -21,11 +23,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::StoreError;
 use crate::io::{Disk, open_files_max};
 use crate::parallel;
-use ext::Exts;
-pub use ext::QueueUnit;
-pub(crate) use ext::is_address;
+use exts::Exts;
 pub(crate) use files::{list as list_files, names};
 use queue::Queue;
+pub use unit::QueueUnit;
+pub(crate) use unit::is_address;
 
 /// Bytes of an entry: i64 physical offset, i32 size, i64 tags code.
 pub const ENTRY_BYTES: usize = 20;
