@@ -168,12 +168,12 @@ scaled() {
 }
 
 selected() {
-    sed 's/#.*//' "$here/cases" | awk -F'|' -v flush="$1" -v form="$form" -v only="$only" -v pair="$2" -v kind="$3" '
+    sed 's/#.*//' "$here/cases" | awk -F'|' -v flush="$1" -v form="$form" -v only="$only" -v pair="$2" -v kind="$3" -v base="$base" '
         NF == 5 {
             for (i = 1; i <= 5; i++) gsub(/^ +| +$/, "", $i)
             if ($3 != flush) next
             if (only != "") { if (index(only, "," $1 ",") == 0) next } else if (form == "quick" && $2 != "quick") next
-            if ($2 == "once" && pair != 1) next
+            if ($2 == "once" && (pair != 1 || (only == "" && kind == base))) next
             if (kind == "floor" && $5 !~ /^(sync|async|batch) /) next
             print $1, $4, $5
         }'
