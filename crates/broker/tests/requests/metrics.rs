@@ -1,10 +1,15 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 
+use rocketmq_broker::Settings;
 use rocketmq_common::clock;
+use rocketmq_namesrv::{NameServer, NameServerSettings};
 use rocketmq_protocol::RequestCode;
+use rocketmq_store::BrokerRole;
 
 use crate::support::{Fixture, message, pull};
 
@@ -23,17 +28,38 @@ async fn get(address: SocketAddr, path: &'static str) -> (String, String) {
 
 /// A broker whose probe listens on a free port, and its address.
 async fn probed(namesrv: Option<&str>) -> (Fixture, SocketAddr) {
+    probed_with(|settings| settings.broker.namesrv_addr = namesrv.map(str::to_string)).await
+}
+
+fn free_port() -> i32 {
+    i32::from(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+}
+
+/// The same with other settings.
+async fn probed_with(change: impl Fn(&mut Settings)) -> (Fixture, SocketAddr) {
     loop {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let namesrv = namesrv.map(str::to_string);
         let broker = Fixture::with(|settings| {
-            settings.probe.metrics_prom_exporter_port = i32::from(free.port());
-            settings.broker.namesrv_addr = namesrv;
+            settings.probe.metrics_prom_exporter_port = free_port();
+            change(settings);
         })
         .await;
         // Somebody may have taken the port meanwhile.
         if let Some(address) = broker.broker.probe() {
             return (broker, address);
+        }
+    }
+}
+
+/// A name server whose probe listens on a free port, and its address.
+fn probed_name_server(folder: &Path) -> (NameServer, SocketAddr) {
+    loop {
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut start = NameServerSettings { listen, ..NameServerSettings::default() };
+        start.namesrv.kv_config_path = folder.join("kvConfig.json").to_string_lossy().into_owned();
+        start.probe.metrics_prom_exporter_port = free_port();
+        let server = NameServer::start(start).unwrap();
+        if let Some(address) = server.probe() {
+            return (server, address);
         }
     }
 }
@@ -91,7 +117,7 @@ async fn numbers_are_those_of_the_exporter_and_lag_is_told_by_queue() {
 /// Every sample belongs to the family that was announced last, and no family comes twice.
 fn is_well_formed(text: &str) {
     let mut family = "";
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             family = rest.split(' ').next().unwrap();
@@ -105,6 +131,58 @@ fn is_well_formed(text: &str) {
             assert!(name == family || plain == family, "{line} below {family}");
         }
     }
+}
+
+/// The metrics that a text names; those of a histogram without their endings.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+    // One that ends so stands for many, as in rocketmq_brokeruntime_*.
+    let names = words.filter(|word| word.starts_with("rocketmq_") && !word.ends_with('_'));
+    names.map(|name| name.strip_suffix("_bucket").unwrap_or(name)).collect()
+}
+
+/// The families that a page of metrics announces.
+fn families(page: &str) -> BTreeSet<&str> {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.map(|line| line.split(' ').next().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn board_alerts_and_documentation_name_the_metrics_that_there_are() {
+    let (master, address) = probed(None).await;
+    let (_, mut pages) = get(address, "/metrics").await;
+    let (slave, address) = probed_with(|settings| {
+        settings.broker.broker_id = 1;
+        settings.store.broker_role = BrokerRole::Slave;
+    })
+    .await;
+    pages += &get(address, "/metrics").await.1;
+    let folder = tempfile::tempdir().unwrap();
+    let (namesrv, address) = probed_name_server(folder.path());
+    pages += &get(address, "/metrics").await.1;
+    let there_are = families(&pages);
+
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |name: &str| std::fs::read_to_string(repository.join(name)).unwrap();
+    for file in
+        ["distribution/grafana/rocketmq.json", "distribution/prometheus/rocketmq-alerts.yml"]
+    {
+        let text = read(file);
+        let strange: Vec<_> = named(&text).difference(&there_are).copied().collect();
+        assert!(named(&text).len() > 5 && strange.is_empty(), "{file}: {strange:?}");
+    }
+    let text = read("docs/operations.md");
+    let (_, section) = text.split_once("\n## Monitoring\n").unwrap();
+    let documented = named(section.split("\n## ").next().unwrap());
+    let one_by_one: BTreeSet<_> = there_are
+        .iter()
+        .filter(|name| !name.starts_with("rocketmq_brokeruntime_"))
+        .copied()
+        .collect();
+    assert_eq!(documented, one_by_one);
+    namesrv.shutdown();
+    slave.stop().await;
+    master.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
