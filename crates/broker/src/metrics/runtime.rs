@@ -52,21 +52,22 @@ const WINDOWS: [(&str, &str); 5] = [
     ("gettransfered_tps", "getTransferedTps"),
 ];
 
-/// The classes of putMessageDistributeTime, in their order there.
-const CLASSES: [&str; 13] = [
-    "0ms",
-    "0to10ms",
-    "10to50ms",
-    "50to100ms",
-    "100to200ms",
-    "200to500ms",
-    "500to1s",
-    "1to2s",
-    "2to3s",
-    "3to4s",
-    "4to5s",
-    "5to10s",
-    "10stomore",
+/// The classes of putMessageDistributeTime, in their order there: name, and the ms that all are
+/// below.
+const CLASSES: [(&str, f64); 13] = [
+    ("0ms", 1.0),
+    ("0to10ms", 10.0),
+    ("10to50ms", 50.0),
+    ("50to100ms", 100.0),
+    ("100to200ms", 200.0),
+    ("200to500ms", 500.0),
+    ("500to1s", 1000.0),
+    ("1to2s", 2000.0),
+    ("2to3s", 3000.0),
+    ("3to4s", 4000.0),
+    ("4to5s", 5000.0),
+    ("5to10s", 10_000.0),
+    ("10stomore", f64::INFINITY),
 ];
 
 pub(super) fn write(context: &BrokerContext, here: &Here<'_>, out: &mut Exposition) {
@@ -102,12 +103,37 @@ pub(super) fn write(context: &BrokerContext, here: &Here<'_>, out: &mut Expositi
             write(&format!("{name}{window}"), key, rate.parse().unwrap_or(0.0));
         }
     }
-    let counts = text("putMessageDistributeTime").split_whitespace();
-    for (class, count) in CLASSES.into_iter().zip(counts) {
-        if let Some(count) = count.rsplit(':').next().and_then(|count| count.parse().ok()) {
-            write(&format!("pmdt_{class}"), "putMessageDistributeTime of the last minute", count);
-        }
+    let counts: Vec<f64> = text("putMessageDistributeTime")
+        .split_whitespace()
+        .filter_map(|count| count.rsplit(':').next()?.parse().ok())
+        .collect();
+    for ((class, _), count) in CLASSES.into_iter().zip(&counts) {
+        write(&format!("pmdt_{class}"), "putMessageDistributeTime of the last minute", *count);
     }
+    for (name, share) in [("put_latency_99", 0.99), ("put_latency_999", 0.999)] {
+        write(
+            name,
+            "ms that this share of the last minute's puts took at most",
+            quantile(&counts, share),
+        );
+    }
+}
+
+/// The ms below which that share of what the classes count lies, taken as even within a class;
+/// 0 where they count nothing.
+fn quantile(counts: &[f64], share: f64) -> f64 {
+    let wanted = counts.iter().sum::<f64>() * share;
+    let (mut below, mut start) = (0.0, 0.0);
+    for ((_, end), count) in CLASSES.into_iter().zip(counts) {
+        if *count > 0.0 && below + count >= wanted {
+            // The last class has no end.
+            let width = if end.is_finite() { end - start } else { 0.0 };
+            return start + width * (wanted - below) / count;
+        }
+        below += count;
+        start = end;
+    }
+    0.0
 }
 
 /// A part of `Total : 1.5 GiB, Free : 512 B.`, in bytes.
@@ -126,6 +152,19 @@ fn bytes(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_of_the_classes_becomes_milliseconds() {
+        assert_eq!(quantile(&[], 0.99), 0.0);
+        assert_eq!(quantile(&[0.0; 13], 0.99), 0.0);
+        let mut counts = [0.0; 13];
+        (counts[0], counts[2]) = (90.0, 10.0);
+        assert_eq!(quantile(&counts, 0.5), 50.0 / 90.0);
+        assert_eq!(quantile(&counts, 0.95), 30.0);
+        assert_eq!(quantile(&counts, 1.0), 50.0);
+        counts[12] = 900.0;
+        assert_eq!(quantile(&counts, 0.99), 10_000.0);
+    }
 
     #[test]
     fn sizes_for_people_become_bytes() {
