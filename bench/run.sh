@@ -246,7 +246,9 @@ slave_start() {
     } >"$slave/broker.conf"
     cluster_boot "$slave" "$1" broker || return 1
     slave_pid=$launched
-    wait_until 90 grep -q "request offset" "$cluster/user/logs/rocketmqlogs/store.log"
+    # Java's log lies with its home, ours with the user's.
+    wait_until 90 grep -q -s "request offset" "$cluster/user/logs/rocketmqlogs/store.log" "$cluster/home/logs/broker.log" ||
+        { say "no slave connected to $1 within 90 s"; return 1; }
 }
 
 slave_stop() {
