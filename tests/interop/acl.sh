@@ -37,6 +37,8 @@ export ROCKETMQ_HOME
 cluster_start "$folder" "$system" "$system" aclEnable=true || exit 1
 "$here/java-run" interop.Interop "127.0.0.1:$NAMESRV_PORT" acl "broker=$system" "address=127.0.0.1:$BROKER_PORT" || exit 1
 [ "$system" = ours ] || exit 0
+"$here/java-run" interop.Interop "127.0.0.1:$NAMESRV_PORT" acl-reload "rules=$ROCKETMQ_HOME/conf/plain_acl.yml" \
+    "log=$folder/user/logs/rocketmqlogs/broker.log" || exit 1
 
 grep -q "# Sends to orders and reads prices" "$ROCKETMQ_HOME/conf/plain_acl.yml" ||
     { echo "the changes lost the file's comments" >&2; exit 1; }
