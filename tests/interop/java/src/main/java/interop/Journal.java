@@ -46,7 +46,11 @@ final class Journal {
         producer.setPollNameServerInterval(peer.number("poll-routes", 30000));
         String topic = peer.required("topic");
         int queues = peer.number("queues", 4);
-        producer.createTopic("TBW102", topic, queues);
+        // A busy machine may take longer to connect than the client waits: it asks again.
+        peer.await("topic " + topic, () -> {
+            producer.createTopic("TBW102", topic, queues);
+            return true;
+        });
         peer.await("route of " + topic, () -> producer.fetchPublishMessageQueues(topic).size() >= queues);
         PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
         int wanted = peer.number("n", 0);
