@@ -65,7 +65,7 @@ impl Failure {
         match self {
             Failure::Invalid(_, fix) => fix.clone(),
             Failure::Cluster(error) => fix_of(error).map(str::to_string),
-            Failure::Login => Some("log in first: POST login/login.do".to_string()),
+            Failure::Login => Some(LOG_IN.to_string()),
             _ => None,
         }
     }
@@ -91,18 +91,20 @@ impl Failure {
     }
 }
 
+// What to do; the page has each in Chinese (`web/words.js`).
+const LOG_IN: &str = "log in first: POST login/login.do";
+const REACH: &str = "check that the server runs and that this machine reaches the address";
+const CREATE: &str = "create the topic, or check its name and the name server list on the Ops page";
+const START: &str = "start a consumer of the group";
+const ACCOUNT: &str =
+    "set rocketmq.config.accessKey and rocketmq.config.secretKey to an account with admin: true";
+
 fn fix_of(error: &ClientError) -> Option<&'static str> {
     match (error, error.code()) {
-        (ClientError::Remoting(_), _) => {
-            Some("check that the server runs and that this machine reaches the address")
-        }
-        (_, ResponseCode::TOPIC_NOT_EXIST) => {
-            Some("create the topic, or check its name and the name server list on the Ops page")
-        }
-        (_, ResponseCode::CONSUMER_NOT_ONLINE) => Some("start a consumer of the group"),
-        (_, ResponseCode::NO_PERMISSION) => Some(
-            "set rocketmq.config.accessKey and rocketmq.config.secretKey to an account with admin: true",
-        ),
+        (ClientError::Remoting(_), _) => Some(REACH),
+        (_, ResponseCode::TOPIC_NOT_EXIST) => Some(CREATE),
+        (_, ResponseCode::CONSUMER_NOT_ONLINE) => Some(START),
+        (_, ResponseCode::NO_PERMISSION) => Some(ACCOUNT),
         _ => None,
     }
 }
@@ -153,5 +155,18 @@ impl IntoResponse for Envelope {
             }
         };
         ([(CONTENT_TYPE, "application/json;charset=UTF-8")], body.to_string()).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_is_told_in_chinese_too() {
+        let words = include_str!("../web/words.js");
+        for fix in [LOG_IN, REACH, CREATE, START, ACCOUNT] {
+            assert!(words.contains(&format!("\n  [\"{fix}\", \"")), "{fix}");
+        }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/groups", get(groups::list))
         .route("/groups/delete", post(groups::delete))
         .route("/groups/{group}/queues", get(groups::queues))
+        .route("/groups/{group}/members", get(groups::members))
         .route("/groups/{group}/reset-preview", get(groups::reset_preview))
         .route("/groups/{group}/reset", post(groups::reset))
         .route("/producers", get(groups::producers));

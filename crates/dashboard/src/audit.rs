@@ -14,6 +14,29 @@ const KEPT: usize = 1000;
 /// Characters of a subject that are kept.
 const SUBJECT_MAX: usize = 300;
 
+/// Every action there is; the page has each in Chinese (`web/words.js`).
+const ACTIONS: [&str; 19] = [
+    "login",
+    "send message",
+    "resend",
+    "consume directly",
+    "create or update topic",
+    "delete topic",
+    "delete topic on broker",
+    "create or update group",
+    "delete group",
+    "reset offsets",
+    "set limits",
+    "delete limits",
+    "set broker configuration",
+    "set account",
+    "delete account",
+    "set white list",
+    "update name servers",
+    "update VIP channel",
+    "update TLS",
+];
+
 /// One change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -54,6 +77,7 @@ impl Audit {
 
     /// Notes a change; the secret parts of a request must not be in `subject`.
     pub(crate) fn note(&self, user: &str, addr: &str, action: &str, subject: &str, result: &str) {
+        debug_assert!(ACTIONS.contains(&action), "{action}");
         let entry = Entry {
             time: clock::now_ms(),
             user: user.to_string(),
@@ -84,5 +108,18 @@ impl Audit {
     /// The latest changes, newest first.
     pub(crate) fn latest(&self, limit: usize) -> Vec<Entry> {
         self.inner.lock().latest.iter().rev().take(limit).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_told_in_chinese_too() {
+        let words = include_str!("../web/words.js");
+        let missing =
+            ACTIONS.iter().filter(|action| !words.contains(&format!("\n  \"{action}\": \"")));
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 }

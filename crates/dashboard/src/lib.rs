@@ -27,6 +27,7 @@ mod life;
 mod listener;
 mod live;
 mod login;
+mod members;
 mod monitor;
 mod problems;
 mod reset;

@@ -123,6 +123,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "add queues to the topic or stop some consumers",
     ),
     (
+        "subscriptionsDiffer",
+        "its members subscribe differently to {0}: {1}",
+        "give every member of the group the same topics and expressions: brokers keep one subscription for a group, and \
+         messages are missed",
+    ),
+    (
         "dlq",
         "{0} {0:message has|messages have} failed for good and {0:lies|lie} in {1}",
         "look at them on the DLQ page, mend the consumer, and send them again",
@@ -134,6 +140,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("lagLimit", "a lag of {0} is more than the limit of {1}", "add consumers or make them faster"),
 ];
+
+/// What the log says when no name server answers: RocketMQ's own words first, then what to set.
+pub(crate) fn name_servers_gone(error: &str) -> String {
+    let gone = problem(Severity::Error, "nameServer", ("", ""), vec![error.to_string()]);
+    format!("{}; {}", gone.message, gone.fix)
+}
 
 fn problem(
     severity: Severity,
@@ -246,6 +258,9 @@ fn groups(snapshot: &Snapshot, limits: &BTreeMap<String, Limits>, found: &mut Ve
         if passive && !is_broadcast && queues > 0 && members > queues {
             tell(Severity::Info, "idleConsumers", &[&members, &queues, &(members - queues)]);
         }
+        for (topic, ways) in &group.differing {
+            tell(Severity::Warning, "subscriptionsDiffer", &[topic, &ways_text(ways)]);
+        }
         let dead = snapshot.dlq_of(name);
         if dead > 0 {
             let topic = format!("%DLQ%{name}");
@@ -263,6 +278,14 @@ fn groups(snapshot: &Snapshot, limits: &BTreeMap<String, Limits>, found: &mut Ve
             }
         }
     }
+}
+
+/// Each expression with how many members have it.
+fn ways_text(ways: &BTreeMap<String, usize>) -> String {
+    let way = |(way, count): (&String, &usize)| {
+        format!("{} ({count})", if way.is_empty() { "–" } else { way.as_str() })
+    };
+    ways.iter().map(way).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether the lag was larger at each of the last looks than at the one before.
@@ -335,6 +358,15 @@ mod tests {
         assert!(told[0].message.contains("1 queue stands still while messages wait: T a:0"));
         snapshot.updated -= 1;
         assert!(of(&snapshot, &BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn members_that_subscribe_differently_are_told() {
+        let mut snapshot = with_group(0);
+        let ways = BTreeMap::from([("A".to_string(), 2), (String::new(), 1)]);
+        snapshot.groups.get_mut("g").unwrap().differing.insert("T".to_string(), ways);
+        let told = of(&snapshot, &BTreeMap::new());
+        assert_eq!(told[0].message, "its members subscribe differently to T: – (1), A (2)");
     }
 
     #[test]

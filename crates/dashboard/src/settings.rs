@@ -65,6 +65,16 @@ config_table! {
 const SPRING_ONLY: [&str; 5] =
     ["spring.", "logging.", "management.", "server.tomcat.", "server.compression."];
 
+/// What is said outside of the file and the command line.
+#[derive(Clone, Copy)]
+struct Outside {
+    property: fn(&str) -> Option<String>,
+    variable: fn(&str) -> Option<String>,
+}
+
+const OUTSIDE: Outside =
+    Outside { property: home::system_property, variable: |name| std::env::var(name).ok() };
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -100,6 +110,14 @@ impl DashboardConfig {
         file: Option<&Path>,
         words: &[(String, String)],
     ) -> Result<(DashboardConfig, Vec<UnknownKey>), SettingsError> {
+        DashboardConfig::load_with(file, words, OUTSIDE)
+    }
+
+    fn load_with(
+        file: Option<&Path>,
+        words: &[(String, String)],
+        outside: Outside,
+    ) -> Result<(DashboardConfig, Vec<UnknownKey>), SettingsError> {
         let mut config = DashboardConfig::default();
         let mut unknown = Vec::new();
         let found = file.map(Path::to_path_buf).or_else(default_file);
@@ -107,8 +125,8 @@ impl DashboardConfig {
             unknown = apply_file(&path, &mut [&mut config])?.unknown;
         }
         for info in DashboardConfig::KEYS {
-            let variable = std::env::var(variable(info.name)).ok();
-            if let Some(value) = home::system_property(info.name).or(variable) {
+            let variable = || (outside.variable)(&variable(info.name));
+            if let Some(value) = (outside.property)(info.name).or_else(variable) {
                 config.set(info.name, &value)?;
             }
         }
@@ -146,6 +164,10 @@ impl DashboardConfig {
 
     /// The name server lists to choose from; the first is the one in use.
     pub fn clusters(&self) -> Vec<String> {
+        self.clusters_with(OUTSIDE)
+    }
+
+    fn clusters_with(&self, outside: Outside) -> Vec<String> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let mut all: Vec<String> = given(&self.namesrv_addr).into_iter().collect();
         let more = given(&self.namesrv_addrs).unwrap_or_default();
@@ -153,8 +175,8 @@ impl DashboardConfig {
             more.split(',').map(str::trim).filter(|list| !list.is_empty()).map(str::to_string),
         );
         if all.is_empty() {
-            let environment = || std::env::var("NAMESRV_ADDR").ok().filter(|list| !list.is_empty());
-            let first = home::system_property("rocketmq.namesrv.addr").or_else(environment);
+            let environment = || (outside.variable)("NAMESRV_ADDR").filter(|list| !list.is_empty());
+            let first = (outside.property)("rocketmq.namesrv.addr").or_else(environment);
             all.push(first.unwrap_or_else(|| DEFAULT_NAME_SERVER.to_string()));
         }
         all.dedup();
@@ -163,7 +185,11 @@ impl DashboardConfig {
 
     /// Whether test messages go to the broker's second port.
     pub fn vip_channel(&self) -> bool {
-        let property = || home::system_property("com.rocketmq.sendMessageWithVIPChannel");
+        self.vip_channel_with(OUTSIDE)
+    }
+
+    fn vip_channel_with(&self, outside: Outside) -> bool {
+        let property = || (outside.property)("com.rocketmq.sendMessageWithVIPChannel");
         let said = self.is_vip_channel.clone().filter(|text| !text.is_empty()).or_else(property);
         said.is_none_or(|text| text == "true")
     }
@@ -218,6 +244,97 @@ mod tests {
             (config.clusters(), config.login(), config.vip_channel()),
             (vec!["a:1;b:2".to_string()], Some(false), true)
         );
+    }
+
+    const NOTHING: Outside = Outside { property: |_| None, variable: |_| None };
+
+    #[test]
+    fn every_key_of_the_file_counts() {
+        let text = "server.address=10.1.1.1\nserver.port=8081\nserver.servlet.context-path=/console\n\
+                    server.servlet.session.timeout=2h\nserver.ssl.certificate=a.pem\n\
+                    server.ssl.certificate-private-key=b.pem\nrocketmq.config.namesrvAddr=a:1\n\
+                    rocketmq.config.namesrvAddrs=b:2;c:3,d:4\nrocketmq.config.isVIPChannel=false\n\
+                    rocketmq.config.timeoutMillis=700\nrocketmq.config.dataPath=/data\n\
+                    rocketmq.config.enableDashBoardCollect=false\nrocketmq.config.historyDays=7\n\
+                    rocketmq.config.msgTrackTopicName=traces\nrocketmq.config.ticketKey=ticket\n\
+                    rocketmq.config.loginRequired=true\nrocketmq.config.useTLS=true\n\
+                    rocketmq.config.accessKey=key\nrocketmq.config.secretKey=secret\n";
+        let (config, unknown) = load(text, &[]).unwrap();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let expected = DashboardConfig {
+            address: "10.1.1.1".to_string(),
+            port: 8081,
+            context_path: "/console".to_string(),
+            session_timeout: "2h".to_string(),
+            certificate: Some("a.pem".to_string()),
+            private_key: Some("b.pem".to_string()),
+            namesrv_addr: Some("a:1".to_string()),
+            namesrv_addrs: Some("b:2;c:3,d:4".to_string()),
+            is_vip_channel: Some("false".to_string()),
+            timeout_millis: 700,
+            data_path: "/data".to_string(),
+            enable_dashboard_collect: false,
+            history_days: 7,
+            msg_track_topic_name: Some("traces".to_string()),
+            ticket_key: Some("ticket".to_string()),
+            login_required: Some("true".to_string()),
+            use_tls: true,
+            access_key: Some("key".to_string()),
+            secret_key: Some("secret".to_string()),
+            ..DashboardConfig::default()
+        };
+        assert_eq!(config, expected);
+        assert_eq!(config.clusters(), ["a:1", "b:2;c:3", "d:4"]);
+        assert_eq!((config.vip_channel(), config.login()), (false, Some(true)));
+        assert_eq!(config.data("users.properties"), Path::new("/data/users.properties"));
+    }
+
+    #[test]
+    fn words_win_over_properties_over_the_environment_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("application.properties");
+        std::fs::write(&file, "server.port=1\nserver.address=1.1.1.1\n").unwrap();
+        let variable: fn(&str) -> Option<String> =
+            |name| (name == "SERVER_PORT").then(|| "2".to_string());
+        let property: fn(&str) -> Option<String> =
+            |name| (name == "server.port").then(|| "3".to_string());
+        let words = [("server.port".to_string(), "4".to_string())];
+        let port = |words: &[(String, String)], outside| {
+            let (config, _) = DashboardConfig::load_with(Some(&file), words, outside).unwrap();
+            assert_eq!(config.address, "1.1.1.1");
+            config.port
+        };
+        assert_eq!(port(&[], NOTHING), 1);
+        assert_eq!(port(&[], Outside { variable, ..NOTHING }), 2);
+        assert_eq!(port(&[], Outside { variable, property }), 3);
+        assert_eq!(port(&words, Outside { variable, property }), 4);
+    }
+
+    #[test]
+    fn without_name_servers_the_property_then_namesrv_addr_then_localhost_is_taken() {
+        let variable: fn(&str) -> Option<String> =
+            |name| (name == "NAMESRV_ADDR").then(|| "env:1".to_string());
+        let property: fn(&str) -> Option<String> =
+            |name| (name == "rocketmq.namesrv.addr").then(|| "property:1".to_string());
+        let empty = DashboardConfig { namesrv_addr: Some(String::new()), ..Default::default() };
+        assert_eq!(empty.clusters_with(NOTHING), ["localhost:9876"]);
+        assert_eq!(empty.clusters_with(Outside { variable, ..NOTHING }), ["env:1"]);
+        assert_eq!(empty.clusters_with(Outside { variable, property }), ["property:1"]);
+        let said = DashboardConfig { namesrv_addr: Some("a:1".to_string()), ..Default::default() };
+        assert_eq!(said.clusters_with(Outside { variable, property }), ["a:1"]);
+        let nowhere = Outside { variable: |_| Some(String::new()), ..NOTHING };
+        assert_eq!(empty.clusters_with(nowhere), ["localhost:9876"]);
+    }
+
+    #[test]
+    fn the_vip_channel_is_used_unless_the_file_or_the_property_says_no() {
+        let property: fn(&str) -> Option<String> =
+            |name| (name == "com.rocketmq.sendMessageWithVIPChannel").then(|| "false".to_string());
+        let (silent, _) = load("rocketmq.config.isVIPChannel=\n", &[]).unwrap();
+        assert!(silent.vip_channel_with(NOTHING));
+        assert!(!silent.vip_channel_with(Outside { property, ..NOTHING }));
+        let (said, _) = load("rocketmq.config.isVIPChannel=true\n", &[]).unwrap();
+        assert!(said.vip_channel_with(Outside { property, ..NOTHING }));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use rocketmq_client::{Message, Producer, PushConsumer};
+use rocketmq_common::logging;
 use serde_json::{Value, json};
 use support::Scene;
 
@@ -256,5 +259,40 @@ async fn what_is_asked_wrongly_is_told_in_the_envelope() {
         scene.data_of(&format!("/cluster/brokerConfig.query?brokerAddr={}", scene.broker())).await;
     assert_eq!(config["brokerName"], "broker-a");
     assert_eq!(scene.get("/nothing/here").await.status, 404);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_a_name_server_says_what_to_set_and_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let _log = logging::init(logging::Profile::Dashboard, home.path());
+    let nowhere = "127.0.0.1:1";
+    let scene = Scene::start(&[("rocketmq.config.namesrvAddr", nowhere)]).await;
+    let begin = format!("connect to [{nowhere}] failed");
+    let asked = scene
+        .until("/api/v1/problems", |answer| {
+            answer["problems"][0]["message"].as_str().is_some_and(|text| text.starts_with(&begin))
+        })
+        .await;
+    let fix = asked["problems"][0]["fix"].as_str().unwrap();
+    assert!(fix.contains("rocketmq.config.namesrvAddr"), "{fix}");
+    let list = scene.get("/cluster/list.query").await.json();
+    let java = "org.apache.rocketmq.remoting.exception.RemotingConnectException: ";
+    assert!(list["errMsg"].as_str().unwrap().starts_with(&format!("{java}{begin}")), "{list}");
+    assert_eq!(scene.get("/").await.status, 200);
+    let file = home.path().join("logs/consolelogs/rocketmq-console.log");
+    let is_told = |line: &str| {
+        let at = line.find(&begin);
+        at.is_some_and(|at| line[at..].contains("set rocketmq.config.namesrvAddr"))
+    };
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let log = std::fs::read_to_string(&file).unwrap_or_default();
+        if log.lines().any(is_told) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{log}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     scene.stop().await;
 }

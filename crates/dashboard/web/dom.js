@@ -1,5 +1,5 @@
 // Making elements. Text is always text: nothing of a message or a name is ever read as HTML.
-import { t } from "./words.js";
+import { t, told } from "./words.js";
 
 export function el(tag, attributes, ...children) {
   const svg = ["svg", "path", "line", "rect", "text", "g", "circle"].includes(tag);
@@ -41,7 +41,7 @@ export function rate(value) {
 
 // A value that may be unknown; the reason is told on pointing at it.
 export function known(value, reason, format = num) {
-  return value === null || value === undefined ? el("span", { class: "muted", title: reason || t("unknown") }, NONE) : format(value);
+  return value === null || value === undefined ? el("span", { class: "muted", title: told(reason) || t("unknown") }, NONE) : format(value);
 }
 
 export function time(ms) {
@@ -164,13 +164,15 @@ export function values(form) {
   return found;
 }
 
-// Asks for a name to be typed before something is deleted.
-export function confirmByName(name, title, text, act) {
+// Asks for a name to be typed before something is deleted; also for what is chosen in `more`, until `ready`.
+export function confirmByName(name, title, text, act, { more, ready = () => true } = {}) {
   dialog("confirm", title, (body, foot, close) => {
     const typed = el("input", { name: "confirm", autocomplete: "off", spellcheck: "false", class: "mono" });
     const go = el("button", { class: "danger primary", "data-submit": true, disabled: true, onclick: async () => { if ((await attempt(act, t("done"))).ok) close(); } }, title);
-    typed.addEventListener("input", () => { go.disabled = typed.value !== name; });
-    fill(body, el("div", { class: "fields" }, el("p", {}, text), field(t("typeToConfirm", name), typed)));
+    const look = () => { go.disabled = typed.value !== name || !ready(); };
+    typed.addEventListener("input", look);
+    more?.addEventListener("change", look);
+    fill(body, el("div", { class: "fields" }, el("p", {}, text), more, field(t("typeToConfirm", name), typed)));
     fill(foot, el("button", { onclick: close }, t("cancel")), go);
     typed.focus();
   }, { narrow: true });

@@ -1,9 +1,10 @@
 // Requests. Paths are relative to the page, so that any context path works.
+import { told } from "./words.js";
 
 class RequestError extends Error {
   constructor(message, fix, status) {
-    super(message);
-    this.fix = fix;
+    super(told(message));
+    this.fix = told(fix);
     this.status = status;
   }
 }

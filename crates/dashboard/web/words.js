@@ -22,7 +22,8 @@ const WORDS = {
   goOnAt: ["Go on at", "起点"], toTime: ["a time", "指定时间"], toBegin: ["the oldest message", "最早消息"], toEnd: ["the end", "最新位点"], time: ["Time", "时间"], from: ["From", "从"], to: ["To", "到"], repeats: ["Again", "重复消费"], skips: ["Skipped", "跳过"],
   willRepeat: ["{0} {0:message|messages} will be consumed again, {1} will be skipped.", "将重复消费 {0} 条消息,跳过 {1} 条。"], membersAreTold: ["The group is online: its members are told.", "消费组在线:将通知其成员。"], offlineReset: ["The group is offline: the brokers' offsets are set.", "消费组离线:直接修改 Broker 上的位点。"],
   group: ["Group", "消费组"], clients: ["Clients", "终端"], client: ["Client", "终端"], clientId: ["Client id", "终端 ID"], type: ["Type", "类型"], model: ["Model", "模式"], systemGroups: ["System groups", "系统消费组"], addGroup: ["New group", "新增消费组"], consumeDetail: ["Progress", "消费详情"], limits: ["Limits", "监控阈值"],
-  limitsText: ["A group beyond its limits is shown as a problem.", "超出阈值的消费组会显示为问题。"], minCount: ["Clients, at least", "最少终端数"], maxLag: ["Lag, at most", "最大堆积"], deleteGroup: ["Delete group", "删除消费组"], deleteGroupText: ["{0} and its offsets will be gone, on every broker.", "{0} 及其消费位点将从所有 Broker 上删除。"],
+  onBrokers: ["On the brokers", "所在 Broker"], subscriptionsDiffer: ["Members subscribe differently to {0}. Brokers keep one subscription for a group: messages are missed.", "组内成员对 {0} 的订阅不一致。Broker 对每个消费组只保留一份订阅,会漏消息。"], notSubscribed: ["not subscribed", "未订阅"], silent: ["The client does not answer.", "终端没有响应。"],
+  limitsText: ["A group beyond its limits is shown as a problem.", "超出阈值的消费组会显示为问题。"], minCount: ["Clients, at least", "最少终端数"], maxLag: ["Lag, at most", "最大堆积"], deleteGroup: ["Delete group", "删除消费组"], deleteGroupText: ["{0} and its offsets will be gone on the brokers chosen here.", "{0} 及其消费位点将从所选 Broker 上删除。"],
   noProgress: ["The group has not consumed anything yet.", "该消费组尚未消费。"], noOwner: ["nobody", "无"], language: ["Language", "语言"], subscriptions: ["Subscriptions", "订阅"], expression: ["Expression", "表达式"], rates: ["Rates", "速率"], properties: ["Properties", "属性"], stack: ["Stacks", "堆栈"], noStack: ["The client does not tell.", "终端未提供。"],
   pullTps: ["Pulls / s", "拉取/秒"], pullRt: ["Pull ms", "拉取耗时"], okTps: ["Done / s", "成功/秒"], failedTps: ["Failed / s", "失败/秒"], consumeRt: ["Consume ms", "消费耗时"], failedHour: ["Failed, last hour", "近一小时失败"], cached: ["Cached", "缓存数"], cachedMib: ["Cached MiB", "缓存 MiB"], locked: ["Locked", "已加锁"], lastPull: ["Last pull", "最近拉取"], lastConsume: ["Last consumption", "最近消费"],
   consumeEnable: ["May consume", "允许消费"], broadcastEnable: ["May broadcast", "允许广播消费"], fromMinEnable: ["May start at the oldest", "允许从最小位点消费"], notifyEnable: ["Tells members of changes", "通知成员变化"], retryQueues: ["Retry queues", "重试队列数"], retryMax: ["Retries, at most", "最大重试次数"], brokerId: ["Broker id", "Broker ID"], slowBroker: ["Broker id when slow", "消费慢时的 Broker ID"],
@@ -61,8 +62,82 @@ const PROBLEMS = {
   idleConsumers: ["{0} 个消费者共用 {1} 个队列:{2} 个处于空闲", "请增加主题队列数或停止部分消费者"],
   dlq: ["{0} 条消息重试失败,已进入 {1}", "请在死信页查看,修复消费者后重新发送"],
   tooFewConsumers: ["只有 {0} 个消费者,低于阈值 {1}", "请启动缺少的消费者"],
+  subscriptionsDiffer: ["组内成员对 {0} 的订阅不一致:{1}", "请让组内所有成员使用相同的主题和表达式:Broker 对每个消费组只保留一份订阅,否则会漏消息"],
   lagLimit: ["堆积 {0} 超过阈值 {1}", "请增加消费者或提高消费速度"],
 };
+
+// What the audit log calls an action, in Chinese.
+const ACTIONS = {
+  "login": "登录",
+  "send message": "发送消息",
+  "resend": "重新发送",
+  "consume directly": "立即消费",
+  "create or update topic": "新增或更新主题",
+  "delete topic": "删除主题",
+  "delete topic on broker": "删除 Broker 上的主题",
+  "create or update group": "新增或更新消费组",
+  "delete group": "删除消费组",
+  "reset offsets": "重置消费位点",
+  "set limits": "设置监控阈值",
+  "delete limits": "删除监控阈值",
+  "set broker configuration": "修改 Broker 配置",
+  "set account": "设置账号",
+  "delete account": "删除账号",
+  "set white list": "设置白名单",
+  "update name servers": "更新 NameServer",
+  "update VIP channel": "切换 VIP 通道",
+  "update TLS": "切换 TLS",
+};
+
+// What the dashboard itself says to a request, English and Chinese; what brokers and name servers say stays as it is.
+const TOLD = [
+  ["log in first: POST login/login.do", "请先登录:POST login/login.do"],
+  ["check that the server runs and that this machine reaches the address", "请确认服务器正在运行,且本机可以访问该地址"],
+  ["create the topic, or check its name and the name server list on the Ops page", "请创建该主题,或检查其名称以及运维页中的 NameServer 列表"],
+  ["start a consumer of the group", "请启动该组的消费者"],
+  ["set rocketmq.config.accessKey and rocketmq.config.secretKey to an account with admin: true", "请将 rocketmq.config.accessKey 和 rocketmq.config.secretKey 设为 admin: true 的账号"],
+  ["not login", "未登录"],
+  ["Log in first", "请先登录"],
+  ["The dashboard does not answer", "控制台没有响应"],
+  ["Check that its process runs; this page goes on by itself when it is back.", "请检查其进程是否在运行;恢复后本页会自动继续。"],
+  ["no answer", "没有响应"],
+  ["Bad username or password!", "用户名或密码错误!"],
+  ["Bad username or password! {0} times; {1} is locked for {2} s", "用户名或密码已错误 {0} 次;{1} 被锁定,剩余 {2} 秒"],
+  ["no permission: {0} may not call {1}", "没有权限:{0} 不能调用 {1}"],
+  ["the request comes from {0}, another site", "请求来自其他站点 {0}"],
+  ["the request has no valid X-CSRF-Token header; load the page again", "请求缺少有效的 X-CSRF-Token,请重新加载页面"],
+  ["the deletion is not confirmed", "删除未经确认"],
+  ["confirm must be {0}", "confirm 必须为 {0}"],
+  ["{0} is no list of name servers", "{0} 不是 NameServer 列表"],
+  ["write host:port, several separated by semicolons", "请填写 host:port,多个之间用分号分隔"],
+  ["add the list on the Ops page, or to rocketmq.config.namesrvAddrs", "请在运维页中添加该列表,或加入 rocketmq.config.namesrvAddrs"],
+  ["the broker {0} has no master now", "Broker {0} 当前没有主节点"],
+  ["no broker can be reached", "没有可以连接的 Broker"],
+  ["clusterName or brokerName can not be all blank", "集群名和 Broker 名不能都为空"],
+  ["name clusterNameList or brokerNameList; cluster/list.query lists them", "请给出 clusterNameList 或 brokerNameList;可由 cluster/list.query 查到"],
+  ["groupName can not be blank", "消费组名不能为空"],
+  ["topicName can not be blank", "主题名不能为空"],
+  ["accessKey can not be blank", "accessKey 不能为空"],
+  ["Required String parameter '{0}' is not present", "缺少参数 {0}"],
+  ["parameter '{0}' is not a number: {1}", "参数 {0} 不是数字:{1}"],
+  ["JSON parse error: {0}", "JSON 解析错误:{0}"],
+  ["the end of the time lies before its begin", "结束时间早于开始时间"],
+  ["the time to show must end after it begins, and last at most 400 days", "结束时间必须晚于开始时间,且跨度不超过 400 天"],
+  ["there is no series {0}", "没有指标 {0}"],
+  ["write broker:NAME:ID, topic:NAME or group:NAME", "请填写 broker:名称:ID、topic:名称 或 group:名称"],
+  ["the cursor is not one of ours; begin the search again", "游标无效,请重新查询"],
+  ["The broker[{0}] not exist", "Broker [{0}] 不存在"],
+  ["there is no message at offset {0} of {1} {2} {3}", "{1} {2} {3} 的位点 {0} 处没有消息"],
+  ["Failed to query message by Id: {0}", "按 ID 查询消息失败:{0}"],
+  ["name 1 to {0} message ids", "请给出 1 到 {0} 个消息 ID"],
+  ["{0} does not tell which topic it came from", "{0} 没有记录其原主题"],
+  ["there is no task {0}", "没有任务 {0}"],
+  ["there is no format {0}; choose csv or json", "没有格式 {0};请选择 csv 或 json"],
+  ["there is no action {0}; choose PUB or SUB", "没有动作 {0};请选择 PUB 或 SUB"],
+  ["name a topic or a group", "请给出主题或消费组"],
+  ["NO CONSUMER", "没有在线的消费者"],
+  ["the group has not consumed anything yet", "该消费组尚未消费"],
+];
 
 let chosen = "en";
 
@@ -83,6 +158,21 @@ function said(text, given) {
 export function t(key, ...given) {
   const words = WORDS[key];
   return said(words ? words[chosen === "zh" ? 1 : 0] : String(key), given);
+}
+
+// What the server says, in the chosen language where it is the dashboard's own.
+export function told(text) {
+  if (chosen !== "zh" || !text) return text;
+  for (const [english, chinese] of TOLD) {
+    const pattern = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\d\}/g, "(.*)");
+    const found = new RegExp(`^${pattern}$`, "s").exec(text);
+    if (found) return said(chinese, found.slice(1));
+  }
+  return text;
+}
+
+export function actionText(action) {
+  return (chosen === "zh" && ACTIONS[action]) || action;
 }
 
 // What is wrong and what to do about it, in the chosen language.

@@ -15,6 +15,7 @@ use super::Answer;
 use super::topics::confirmed;
 use crate::answer::Failure;
 use crate::app::{Body, Ctx, Params};
+use crate::members;
 use crate::reset::{self, Target};
 use crate::rest::{delete_group, lowest_version, owners};
 
@@ -86,6 +87,25 @@ pub(super) async fn queues(ctx: Ctx, Path(group): Path<String>) -> Answer {
     Ok(Json(json!(rows)))
 }
 
+/// What each member subscribes to, and where they differ; a member that does not answer has no list.
+pub(super) async fn members(ctx: Ctx, Path(group): Path<String>) -> Answer {
+    let connection = ctx.admin().consumer_connection(&group).await?;
+    let found =
+        members::ask(ctx.admin(), &group, &connection.connection_set, members::PATIENCE).await;
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|(client_id, info)| {
+            let subscriptions: Option<Vec<Value>> = info.as_ref().map(|info| {
+                let own = members::subscriptions(info);
+                own.map(|one| json!({"topic": one.topic, "expression": members::expression(one)}))
+                    .collect()
+            });
+            json!({"clientId": client_id, "subscriptions": subscriptions})
+        })
+        .collect();
+    Ok(Json(json!({"members": rows, "differing": members::differing(&found)})))
+}
+
 pub(super) async fn reset_preview(ctx: Ctx, Path(group): Path<String>, params: Params) -> Answer {
     let target = Target::from_time(params.number("time")?);
     let outcome = reset::preview(ctx.admin(), &group, params.get("topic")?, target).await?;
@@ -130,7 +150,7 @@ pub(super) struct DeleteGroup {
     with_offsets: bool,
 }
 
-/// Deletes a group, on these brokers or everywhere; its name must be said twice.
+/// Deletes a group, on these brokers or, without any, everywhere; its name must be said twice.
 pub(super) async fn delete(ctx: Ctx, Body(request): Body<DeleteGroup>) -> Answer {
     confirmed(&request.group, &request.confirm)?;
     let snapshot = ctx.cluster.live.look().await;

@@ -9,8 +9,8 @@ use rocketmq_client::admin::AdminClient;
 use rocketmq_common::clock;
 use rocketmq_protocol::ResponseCode;
 use rocketmq_protocol::body::{
-    ClusterInfo, ConsumeStatsList, ConsumerConnection, OffsetWrapper, SubscriptionGroupWrapper,
-    TopicConfigSerializeWrapper,
+    ClusterInfo, Connection, ConsumeStatsList, ConsumerConnection, OffsetWrapper,
+    SubscriptionGroupWrapper, TopicConfigSerializeWrapper,
 };
 
 use super::model::{Bounds, BrokerState, GroupState, Snapshot, TopicState};
@@ -23,6 +23,12 @@ const BUDGET: Duration = Duration::from_millis(150);
 const FIRST_BUDGET: Duration = Duration::from_secs(3);
 /// Lags that are kept to see whether one grows.
 const LAGS: usize = 20;
+/// Groups whose members are asked for their subscriptions in one round.
+const GROUPS_A_ROUND: usize = 4;
+/// Groups with more members are not asked.
+const MEMBERS_MAX: usize = 32;
+/// How long a round waits for a member.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// How long a broker may take for the progress of all groups.
 const STATS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,14 +45,16 @@ pub(super) async fn round(admin: &AdminClient, old: &Snapshot) -> Snapshot {
     let info = match admin.cluster_info().await {
         Ok(info) => info,
         Err(error) => {
-            tracing::warn!(target: crate::LOGGER, "{error}");
-            return Snapshot {
-                error: Some(error.to_string()),
-                updated: clock::now_ms(),
-                ..old.clone()
-            };
+            let error = error.to_string();
+            if old.error.as_ref() != Some(&error) {
+                tracing::warn!(target: crate::LOGGER, "{}", crate::problems::name_servers_gone(&error));
+            }
+            return Snapshot { error: Some(error), updated: clock::now_ms(), ..old.clone() };
         }
     };
+    if old.error.is_some() {
+        tracing::info!(target: crate::LOGGER, "the name servers answer again");
+    }
     let brokers = brokers(admin, &info).await;
     let mut asked = Vec::new();
     for broker in &brokers {
@@ -70,6 +78,7 @@ pub(super) async fn round(admin: &AdminClient, old: &Snapshot) -> Snapshot {
     let budget = if old.updated == 0 { FIRST_BUDGET } else { BUDGET };
     bounds(admin, &masters, &mut new, budget).await;
     members(admin, &masters, &mut new, budget).await;
+    subscriptions(admin, &mut new).await;
     new
 }
 
@@ -145,6 +154,8 @@ fn keep(old: &Snapshot, new: &mut Snapshot) {
             group.connection = before.connection.clone();
             group.connection_seen = before.connection_seen;
             group.error = before.error.clone();
+            group.differing = before.differing.clone();
+            group.subscriptions_seen = before.subscriptions_seen;
             group.lags = before.lags.clone();
             let is_behind = |offset: &OffsetWrapper| offset.diff() > 0;
             for (queue, offset) in group.offsets.iter().filter(|(_, offset)| is_behind(offset)) {
@@ -256,6 +267,34 @@ fn apply_members(group: &mut GroupState, seen: Result<Option<ConsumerConnection>
     match seen {
         Ok(connection) => (group.connection, group.error) = (connection, None),
         Err(error) => group.error = Some(error.to_string()),
+    }
+}
+
+/// What the members of a few groups subscribe to, those asked longest ago first: it is the members that must be asked.
+async fn subscriptions(admin: &AdminClient, new: &mut Snapshot) {
+    let mut order: Vec<(i64, String, Vec<Connection>)> = Vec::new();
+    for (name, group) in &mut new.groups {
+        let found = group.connection.as_ref().map(|connection| connection.connection_set.clone());
+        let found = found.unwrap_or_default();
+        if found.len() < 2 {
+            group.differing.clear();
+        } else if found.len() <= MEMBERS_MAX {
+            order.push((group.subscriptions_seen, name.clone(), found));
+        }
+    }
+    order.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    order.truncate(GROUPS_A_ROUND);
+    let asked = order.into_iter().map(|(_, name, found)| async move {
+        let answers = crate::members::ask(admin, &name, &found, PATIENCE).await;
+        (name, answers)
+    });
+    for (name, answers) in futures_util::future::join_all(asked).await {
+        let Some(group) = new.groups.get_mut(&name) else { continue };
+        group.subscriptions_seen = clock::now_ms();
+        // While members are silent, as after a reset, nothing new is known.
+        if answers.iter().filter(|(_, info)| info.is_some()).count() >= 2 {
+            group.differing = crate::members::differing(&answers);
+        }
     }
 }
 

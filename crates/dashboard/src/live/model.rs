@@ -8,6 +8,8 @@ use rocketmq_protocol::body::{
 };
 use rocketmq_protocol::topic::{self, DLQ_PREFIX, RETRY_PREFIX};
 
+use crate::members::Differing;
+
 /// One broker process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BrokerState {
@@ -80,6 +82,10 @@ pub(crate) struct GroupState {
     pub(crate) error: Option<String>,
     /// Lag at the last rounds, oldest first.
     pub(crate) lags: Vec<i64>,
+    /// Topics to which its members subscribe differently.
+    pub(crate) differing: Differing,
+    /// When the members were asked for their subscriptions, ms.
+    pub(crate) subscriptions_seen: i64,
     /// Queues in which messages wait and nothing is consumed, and since when that is seen, ms.
     pub(crate) standing: BTreeMap<MessageQueue, i64>,
 }

@@ -1,9 +1,7 @@
 //! `consumer/*` and `producer/*`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
 use rocketmq_client::MessageQueue;
 use rocketmq_protocol::body::{
     Connection, ConsumeStats, ConsumerConnection, ConsumerRunningInfo, SubscriptionData,
@@ -17,11 +15,8 @@ use super::broker;
 use crate::answer::{Classic, Failure};
 use crate::app::{Body, ClassicResult, Ctx, Params};
 use crate::live::GroupState;
+use crate::members;
 use crate::reset::{self, Target};
-
-/// How long members may take to tell which queues are theirs; those that sleep after a reset do not
-/// hold up the page.
-const OWNERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn list(ctx: Ctx) -> ClassicResult {
     let snapshot = ctx.cluster.live.look().await;
@@ -155,13 +150,8 @@ pub(crate) async fn owners(ctx: &Ctx, group: &str) -> BTreeMap<MessageQueue, Str
     let Ok(connection) = ctx.admin().consumer_connection(group).await else {
         return BTreeMap::new();
     };
-    let ask = |member: Connection| async move {
-        let info = ctx.admin().consumer_running_info(group, &member.client_id, false);
-        let info = tokio::time::timeout(OWNERS_TIMEOUT, info).await;
-        (member.client_id, info.ok().and_then(Result::ok))
-    };
-    let answers: Vec<_> =
-        stream::iter(connection.connection_set).map(ask).buffer_unordered(8).collect().await;
+    let answers =
+        members::ask(ctx.admin(), group, &connection.connection_set, members::PATIENCE).await;
     let mut found = BTreeMap::new();
     for (client_id, info) in answers {
         for queue in info.iter().flat_map(|info| info.mq_table.keys()) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::{LONG, NARROW, Stage, WIDE};
+use crate::stage::{HOSTILE, LONG, NARROW, Stage, WIDE};
 
 const PAGES: [(&str, &str); 12] = [
     ("", "overview"),
@@ -109,6 +109,23 @@ async fn what_a_message_holds_is_text_and_the_theme_changes() {
         stage.picture(&format!("message-long-{width}")).await;
     }
     browser.resize(WIDE).await;
+    browser.click("dialog[open] [data-action=close]").await;
+    // Names are no safer than bodies: a broker takes any name of a group.
+    let named = json!({"clusterNameList": ["DefaultCluster"], "subscriptionGroupConfig": {"groupName": HOSTILE}});
+    let made = stage.scene.post("/consumer/createOrUpdate.do", &named).await.json();
+    assert_eq!(made["data"], true, "{made}");
+    stage.scene.until("/api/v1/groups", |answer| answer.to_string().contains("<img")).await;
+    stage.open("groups", "groups").await;
+    browser.until("document.querySelector('main').innerText.includes('<img src=x')").await;
+    browser.click("tr[data-key^='<img'] [data-action=menu]").await;
+    browser.click(".menu [data-action=delete]").await;
+    browser.until("document.querySelector('dialog[open]').innerText.includes('<img src=x')").await;
+    assert_eq!(
+        browser
+            .value("[window.hacked ?? null, document.querySelectorAll('img[src=x]').length]")
+            .await,
+        json!([null, 0])
+    );
     let before = browser.value("document.documentElement.dataset.theme").await;
     browser.click("dialog[open] [data-action=close]").await;
     browser.click("[data-action=theme]").await;

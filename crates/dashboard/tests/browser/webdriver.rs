@@ -48,8 +48,17 @@ impl Browser {
             _profile: profile,
         };
         let folder = format!("--user-data-dir={}", browser._profile.path().display());
-        let args =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", &folder];
+        let args = [
+            "--headless=new",
+            "--no-sandbox",
+            "--no-first-run",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-extensions",
+            "--disable-component-update",
+            "--disable-background-networking",
+            &folder,
+        ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"},
         }}});

@@ -80,7 +80,16 @@ export async function draw(main, params) {
         name.focus();
       }, { narrow: true, onclose }),
       reset: (name, onclose) => resetDialog({ group: name, onclose, done: soon }),
-      delete: (name, onclose) => { onclose(); confirmByName(name, t("deleteGroup"), t("deleteGroupText", name), async () => { await post("groups/delete", { group: name, confirm: name, withOffsets: true }); soon(); }); },
+      delete: (name, onclose) => {
+        onclose();
+        const boxes = (all.find((row) => row.name === name)?.brokers || []).map((broker) => el("input", { type: "checkbox", name: "broker", value: broker, checked: true }));
+        const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
+        const more = boxes.length > 0 && el("div", { class: "fields" }, el("span", { class: "muted small" }, t("onBrokers")), boxes.map((box) => el("label", { class: "check" }, box, box.value)));
+        // All of them: also those where only offsets are left.
+        const brokers = () => (chosen().length === boxes.length ? null : chosen());
+        confirmByName(name, t("deleteGroup"), t("deleteGroupText", name), async () => { await post("groups/delete", { group: name, brokers: brokers(), confirm: name, withOffsets: true }); soon(); },
+          { more: more || null, ready: () => !boxes.length || chosen().length > 0 });
+      },
     },
   };
 }
@@ -99,9 +108,20 @@ async function drawDetail(body, name) {
 
 async function drawClients(body, name) {
   const found = await classic("consumer/consumerConnection.query", { consumerGroup: name });
-  fill(body, pairs([[t("type"), t(found.consumeType)], [t("model"), t(found.messageModel)], [t("from"), found.consumeFromWhere]]),
+  // Brokers know one subscription of a group; whether members differ, only they can tell.
+  const each = found.connectionSet.length > 1 && await get(`groups/${encodeURIComponent(name)}/members`).catch(() => null);
+  const differing = Object.keys(each?.differing || {});
+  fill(body, differing.length > 0 && el("div", { class: "notice", "data-differing": true }, t("subscriptionsDiffer", differing.join(", "))),
+    pairs([[t("type"), t(found.consumeType)], [t("model"), t(found.messageModel)], [t("from"), found.consumeFromWhere]]),
     plain([t("clientId"), t("address"), t("language"), t("version")], found.connectionSet.map((one) => [el("button", { class: "link mono", "data-action": "client", onclick: () => clientDialog(name, one.clientId) }, one.clientId), one.clientAddr, one.language, one.versionDesc])),
-    el("h2", {}, t("subscriptions")), plain([t("topic"), t("expression"), t("kind")], Object.values(found.subscriptionTable).map((one) => [one.topic, el("span", { class: "mono" }, one.subString), one.expressionType]), ["", "wrap", ""]));
+    el("h2", {}, t("subscriptions")), differing.length ? ofMembers(each.members) : plain([t("topic"), t("expression"), t("kind")], Object.values(found.subscriptionTable).map((one) => [one.topic, el("span", { class: "mono" }, one.subString), one.expressionType]), ["", "wrap", ""]));
+}
+
+// The subscriptions of each member.
+function ofMembers(members) {
+  const topics = [...new Set(members.flatMap((one) => (one.subscriptions || []).map(({ topic }) => topic)))].sort();
+  return plain([t("clientId"), t("topic"), t("expression")], members.flatMap((one) => !one.subscriptions ? [[el("span", { class: "mono" }, one.clientId), el("span", { class: "muted" }, t("silent")), ""]]
+    : topics.map((topic) => [el("span", { class: "mono" }, one.clientId), topic, el("span", { class: "mono" }, one.subscriptions.find((own) => own.topic === topic)?.expression ?? t("notSubscribed"))])), ["", "", "wrap"]);
 }
 
 // One member: its settings, queues, rates and stacks.

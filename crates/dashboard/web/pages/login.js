@@ -1,7 +1,7 @@
 // Logging in.
 import { attempt, el, field, fill } from "../dom.js";
 import { get } from "../net.js";
-import { language, setLanguage, t } from "../words.js";
+import { language, setLanguage, t, told } from "../words.js";
 
 export async function draw(root, params, start) {
   const session = await get("session").catch(() => ({}));
@@ -28,6 +28,6 @@ export async function draw(root, params, start) {
 async function login({ username, password }) {
   const reply = await fetch("login/login.do", { method: "POST", body: new URLSearchParams({ username, password }) });
   const answer = await reply.json();
-  if (answer.status !== 0) throw new Error(answer.errMsg);
+  if (answer.status !== 0) throw new Error(told(answer.errMsg));
   return answer.data;
 }

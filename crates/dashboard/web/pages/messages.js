@@ -3,7 +3,7 @@ import { attempt, dialog, el, field, fill, forInput, fromInput, millis, notice, 
 import { get, post } from "../net.js";
 import { plain, Table } from "../table.js";
 import { keep, may } from "../app.js";
-import { t } from "../words.js";
+import { t, told } from "../words.js";
 
 const FIELDS = ["topic", "begin", "end", "tag", "key", "property", "value", "body", "id", "broker", "queueId", "offset"];
 const MORE = ["property", "value", "body", "broker", "queueId", "offset"];
@@ -150,7 +150,7 @@ async function finished({ task }, progress) {
     const state = await get(`tasks/${task}`);
     progress?.(state);
     if (state.finished) {
-      if (state.failed) throw Object.assign(new Error(t("someFailed", state.failed, state.total)), { fix: state.errors.map((one) => `${one.id}: ${one.message}`).slice(0, 3).join("\n") });
+      if (state.failed) throw Object.assign(new Error(t("someFailed", state.failed, state.total)), { fix: state.errors.map((one) => `${one.id}: ${told(one.message)}`).slice(0, 3).join("\n") });
       return state;
     }
     await new Promise((wake) => setTimeout(wake, 250));
