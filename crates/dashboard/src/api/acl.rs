@@ -79,9 +79,24 @@ pub(super) async fn account(ctx: Ctx, Body(account): Body<PlainAccessConfig>) ->
     }
     let (ctx, account) = (&ctx, &account);
     on_all(ctx, "set account", &name, |address| async move {
-        ctx.admin().update_account(&address, account).await
+        let mut account = account.clone();
+        if account.secret_key.as_deref().is_none_or(str::is_empty) {
+            account.secret_key = secret_of(ctx, &address, &account).await?;
+        }
+        ctx.admin().update_account(&address, &account).await
     })
     .await
+}
+
+/// What a broker has as the account's secret: it wants one with every change.
+async fn secret_of(
+    ctx: &Ctx,
+    broker: &str,
+    account: &PlainAccessConfig,
+) -> Result<Option<String>, rocketmq_client::ClientError> {
+    let known = ctx.admin().acl_config(broker).await?.plain_access_configs;
+    let known = known.into_iter().find(|one| one.access_key == account.access_key);
+    Ok(known.and_then(|one| one.secret_key))
 }
 
 #[derive(Deserialize)]
@@ -157,7 +172,9 @@ fn decide(rules: &AclConfig, question: &Question) -> Result<(bool, String), Fail
     let Some(account) = account else {
         return Ok((false, format!("No acl config for {}", question.access_key)));
     };
-    if account.admin {
+    // An administrator with permissions of its own has only those, as at the broker.
+    let is_listed = account.topic_perms.is_some() || account.group_perms.is_some();
+    if account.admin && !is_listed {
         return Ok((true, "admin: true".to_string()));
     }
     let resource = |kind: &str,
