@@ -173,7 +173,10 @@ fn decide(rules: &AclConfig, question: &Question) -> Result<(bool, String), Fail
         return Ok((false, format!("No acl config for {}", question.access_key)));
     };
     // An administrator with permissions of its own has only those, as at the broker.
-    let is_listed = account.topic_perms.is_some() || account.group_perms.is_some();
+    let is_listed = [&account.topic_perms, &account.group_perms]
+        .into_iter()
+        .flatten()
+        .any(|list| !list.is_empty());
     if account.admin && !is_listed {
         return Ok((true, "admin: true".to_string()));
     }
